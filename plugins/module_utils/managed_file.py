@@ -1,0 +1,82 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that one module owns whole: read, and replaced in a single step that survives a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from typing import Iterator, Optional, Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+MARK = "Managed by the Ansible collection alertpath.smtp. Changes made here by hand are lost."
+
+
+def read(path: PathLike) -> Optional[bytes]:
+    """Return the bytes of *path*, or None when it does not exist."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
+def mode_of(path: PathLike) -> Optional[int]:
+    """Return the permission bits of *path*, or None when it does not exist."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def staged(path: PathLike, content: bytes, mode: int = 0o644) -> Iterator[str]:
+    """Write *content* beside *path*, yield the temporary name, and swap it in when the body ends well.
+
+    The body may validate the staged file with the tool that will read it. When the body raises, the
+    temporary file is removed and *path* is as it was. The file is never visible with a wider mode than *mode*.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(path) or "."
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield temporary
+        os.replace(temporary, path)
+        _sync_folder(folder)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def replace(path: PathLike, content: bytes, mode: int = 0o644) -> None:
+    """Replace *path* by *content* with *mode*, atomically and durably."""
+    with staged(path, content, mode):
+        pass
+
+
+def remove(path: PathLike) -> bool:
+    """Remove *path* durably; return whether it was there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    _sync_folder(os.path.dirname(os.fspath(path)) or ".")
+    return True
