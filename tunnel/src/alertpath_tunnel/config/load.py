@@ -1,0 +1,89 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loads a configuration file, or tells everything that is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import socket
+from pathlib import Path
+
+from alertpath_tunnel.config.elements import read_element
+from alertpath_tunnel.config.fields import Fields
+from alertpath_tunnel.config.model import Config, Limits, Timeouts
+from alertpath_tunnel.config.problems import ConfigError, Problem
+from alertpath_tunnel.config.references import check_references
+from alertpath_tunnel.config.services import read_service
+from alertpath_tunnel.config.tunnels import read_interfaces, read_tunnel
+from alertpath_tunnel.config.upstreams import read_upstream
+
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
+_BOUNDS = {"mime_depth": 100, "errors": 1000}
+
+
+class _DuplicateKey(Exception):
+    pass
+
+
+def load(file: Path) -> tuple[Config, tuple[Problem, ...]]:
+    """Return the configuration of `file` and the warnings about it. Raises ConfigError with every error."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), [Problem("$", None, f"cannot be read: {error}", "check path and mode")]) from error
+    return parse(text, file)
+
+
+def parse(text: str, file: Path) -> tuple[Config, tuple[Problem, ...]]:
+    """The same for the text of a file."""
+    try:
+        document = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, _DuplicateKey, RecursionError) as error:
+        raise ConfigError(str(file), [Problem("$", None, f"is no JSON: {error}", "correct the syntax")]) from error
+    problems: list[Problem] = []
+    config = _read(Fields(document, "$", problems), file)
+    check_references(config, problems)
+    errors = [problem for problem in problems if not problem.warning]
+    if errors:
+        raise ConfigError(str(file), errors)
+    return config, tuple(problems)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _DuplicateKey(f"the key {key} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _read(fields: Fields, file: Path) -> Config:
+    hostname = fields.string("hostname", socket.getfqdn(), longest=255)
+    if not _HOSTNAME.fullmatch(hostname):
+        fields.wrong("hostname", "is no host name", "use letters, digits, dots and hyphens")
+    interfaces = read_interfaces(fields.object("interfaces"))
+    config = Config(
+        file=file,
+        hostname=hostname,
+        tunnels=tuple(read_tunnel(item, interfaces) for item in fields.objects("tunnels")),
+        upstreams=tuple(read_upstream(item) for item in fields.objects("upstreams")),
+        data_elements=tuple(read_element(item) for item in fields.objects("data_elements", required=False)),
+        services=tuple(read_service(item) for item in fields.objects("services")),
+        limits=Limits(**_numbers(fields.object("limits"), Limits(), 2**40)),
+        timeouts=Timeouts(**_numbers(fields.object("timeouts"), Timeouts(), 86400)),
+    )
+    fields.close()
+    return config
+
+
+def _numbers(fields: Fields, defaults: Limits | Timeouts, high: int) -> dict[str, int]:
+    numbers = {
+        field.name: fields.integer(field.name, 1, _BOUNDS.get(field.name, high), getattr(defaults, field.name))
+        for field in dataclasses.fields(defaults)
+    }
+    fields.close()
+    return numbers

@@ -1,0 +1,147 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration as typed, frozen data. What stands here has been checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from alertpath_tunnel.protect.model import DataElement
+from alertpath_tunnel.rules.model import Profile
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file named in the configuration: an absolute path, or `credentials:NAME`. `at` is its JSON path."""
+
+    name: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    chain: File
+    key: File
+    password: File | None
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelTls:
+    mode: str  # starttls, implicit, none
+    required: bool
+    certificate: Certificate | None
+    ciphers: str | None  # OpenSSL's form, separated by colons
+    minimum_version: str
+    client_certificates: str  # CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
+    client_ca: File | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    name: str
+    description: str
+    enabled: bool
+    start_without_service: bool
+    addresses: tuple[str, ...]
+    port: int
+    tls: TunnelTls
+    clients: tuple[Network, ...]
+    idle: int  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingAddress:
+    address: str
+    port: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    user: str
+    password: File
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTls:
+    mode: str  # starttls, implicit, none
+    verify: bool
+    ca: File | None
+    name: str | None
+    minimum_version: str
+    accept_clear_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    name: str
+    addresses: tuple[ForwardingAddress, ...]
+    tls: UpstreamTls
+    auth: Auth | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    description: str
+    enabled: bool
+    tunnels: tuple[str, ...]
+    hostnames: dict[str, str]  # host name, address or * -> name of an upstream
+    profiles: tuple[Profile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Octets and counts."""
+
+    message_bytes: int = 25 * 1024 * 1024
+    bytes_in_flight: int = 256 * 1024 * 1024
+    recipients: int = 1000
+    connections: int = 500
+    connections_per_client: int = 50
+    errors: int = 20
+    mime_depth: int = 30
+    mime_parts: int = 1000
+    header_bytes: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. The client's silence between commands is the tunnel's idle_connection_timeout."""
+
+    handshake: int = 15
+    message: int = 600
+    connect: int = 15
+    reply: int = 60
+    data_reply: int = 600
+    processing: int = 60
+    drain: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    file: Path
+    hostname: str
+    tunnels: tuple[Tunnel, ...]
+    upstreams: tuple[Upstream, ...]
+    data_elements: tuple[DataElement, ...]
+    services: tuple[Service, ...]
+    limits: Limits
+    timeouts: Timeouts
+
+    def service_of(self, tunnel: str) -> Service | None:
+        """Return the enabled service of a tunnel."""
+        return next((service for service in self.services if service.enabled and tunnel in service.tunnels), None)
+
+    def active_tunnels(self) -> tuple[Tunnel, ...]:
+        """Return the tunnels that listen."""
+        return tuple(
+            tunnel
+            for tunnel in self.tunnels
+            if tunnel.enabled and (tunnel.start_without_service or self.service_of(tunnel.name))
+        )

@@ -1,0 +1,176 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the tunnels: where we listen, with which TLS, and for whom."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from ipaddress import ip_address, ip_network
+
+from alertpath_tunnel.config.fields import Fields
+from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, TunnelTls
+
+_CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
+VERSIONS = ("1.2", "1.3")
+
+
+def file_field(fields: Fields, key: str, required: bool) -> File | None:
+    """Read the path of a file: absolute, or `credentials:NAME`."""
+    if not required and not fields.has(key):
+        return None
+    name = fields.string(key)
+    credential = name.removeprefix("credentials:")
+    if name and (
+        ("/" in credential or credential in ("", ".", "..")) if credential != name else not name.startswith("/")
+    ):
+        fields.wrong(key, "is no path of a file", "use an absolute path, or credentials:NAME")
+    return File(name, fields.at(key))
+
+
+def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunnel:
+    """Read one tunnel; `interfaces` maps names to addresses."""
+    settings = fields.object("advanced_settings")
+    options = _ssl_options(settings)
+    idle = settings.integer("idle_connection_timeout", 1, 86400, 30)
+    for key in ("default_window_size", "default_max_packet_size"):
+        if settings.has(key):
+            settings.wrong(key, "is a setting of SSH and has no use here", "remove it", warning=True)
+    settings.close()
+    tls = _tls(fields.object("tls"), options)
+    tunnel = Tunnel(
+        name=fields.string("name", longest=256),
+        description=fields.string("description", "", empty=True),
+        enabled=fields.boolean("enabled", True),
+        start_without_service=fields.boolean("start_without_service", False),
+        addresses=_addresses(fields, interfaces),
+        port=fields.integer("port", 1, 65535),
+        tls=tls,
+        clients=_clients(fields),
+        idle=idle,
+    )
+    fields.close()
+    return tunnel
+
+
+def read_interfaces(fields: Fields) -> dict[str, tuple[str, ...]]:
+    """Read the names an `interface` may use."""
+    return {name: _each_address(fields, name, fields.strings(name)) for name in fields.keys()}
+
+
+def _each_address(fields: Fields, key: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    for index, value in enumerate(values):
+        if not _is_address(value):
+            fields.problem(f"{fields.at(key)}[{index}]", value, "is no address", "use an IPv4 or IPv6 address")
+    return tuple(str(ip_address(value)) for value in values if _is_address(value))
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    value = fields.raw("interface")
+    if isinstance(value, list):
+        names = fields.strings("interface")
+        if not names:
+            fields.wrong("interface", "names nothing", "name an address or an interface")
+    else:
+        names = (fields.string("interface"),)
+    found: list[str] = []
+    for name in names:
+        if _is_address(name):
+            found.append(str(ip_address(name)))
+        elif name in interfaces:
+            found.extend(interfaces[name])
+        elif name:
+            known = ", ".join(sorted(interfaces)) or "none"
+            fields.wrong("interface", f"{name} is neither an address nor a known interface", f"interfaces has: {known}")
+    return tuple(dict.fromkeys(found))
+
+
+def _clients(fields: Fields) -> tuple[Network, ...]:
+    values = fields.strings("clients", ())
+    networks: list[Network] = []
+    for index, value in enumerate(values):
+        try:
+            networks.append(ip_network(value))
+        except ValueError as error:
+            fields.problem(
+                f"{fields.at('clients')}[{index}]", value, f"is no network: {error}", "use 192.0.2.0/24 or so"
+            )
+    if not values:
+        fields.wrong("clients", "allows nobody", "list the addresses that may connect", warning=True)
+    return tuple(networks)
+
+
+def _ssl_options(settings: Fields) -> Fields:
+    """Return `ssl_options`, which DSG stores as JSON within a string and people write as an object."""
+    value = settings.raw("ssl_options")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            settings.wrong("ssl_options", f"is no JSON: {error}", "write an object")
+            value = None
+    return Fields({} if value is None else value, settings.at("ssl_options"), settings.problems)
+
+
+def _tls(fields: Fields, options: Fields) -> TunnelTls:
+    mode = fields.choice("mode", ("starttls", "implicit", "none"), "starttls")
+    requirement = options.choice("cert_reqs", _CERT_REQS, "CERT_NONE")
+    client_ca = file_field(options, "ca_certs", required=False)
+    if requirement != "CERT_NONE" and client_ca is None:
+        options.wrong("ca_certs", f"is needed with {requirement}: no client could connect", "name a PEM file of CAs")
+    if options.string("ssl_version", "PROTOCOL_SSLv23") not in ("PROTOCOL_SSLv23", "PROTOCOL_TLS"):
+        options.wrong("ssl_version", "pins a protocol version", "leave it out and set tls.minimum_version")
+    options.close()
+    certificate = _certificate(fields.object("certificate")) if fields.has("certificate") else None
+    if mode != "none" and certificate is None:
+        fields.wrong("certificate", f"is needed with mode {mode}", "name chain and key, or set mode to none")
+    if mode == "none" and requirement != "CERT_NONE":
+        fields.wrong("mode", "offers no TLS, but client certificates are asked for", "set cert_reqs to CERT_NONE")
+    tls = TunnelTls(
+        mode=mode,
+        required=fields.boolean("required", mode != "none"),
+        certificate=certificate,
+        ciphers=_ciphers(fields),
+        minimum_version=fields.choice("minimum_version", VERSIONS, "1.2"),
+        client_certificates=requirement,
+        client_ca=client_ca,
+    )
+    if mode == "none" and tls.required:
+        fields.wrong("required", "cannot be met with mode none", "set mode to starttls or implicit")
+    fields.close()
+    return tls
+
+
+def _certificate(fields: Fields) -> Certificate:
+    chain, key = file_field(fields, "chain", required=True), file_field(fields, "key", required=True)
+    assert chain is not None and key is not None
+    if key.name and not key.name.startswith("credentials:") and not key.name.endswith(".key"):
+        fields.wrong("key", "does not end in .key", "rename the private key to NAME.key, mode 0600")
+    certificate = Certificate(chain, key, file_field(fields, "password_file", required=False))
+    fields.close()
+    return certificate
+
+
+def _ciphers(fields: Fields) -> str | None:
+    """Check each name by itself: OpenSSL silently skips those it does not know."""
+    if not fields.has("ciphers"):
+        return None
+    value = fields.string("ciphers")
+    names = [name for name in re.split(r"[:;,]", value) if name]
+    for name in names:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.set_ciphers(name.lstrip("!-+"))
+        except ssl.SSLError:
+            fields.wrong("ciphers", f"{name} is no cipher this OpenSSL knows", "correct or remove it")
+    return ":".join(names)

@@ -1,0 +1,67 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a session with a client asks its driver to do. Each event but NeedData and Closed waits for one reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alertpath_tunnel.smtp.envelope import Path
+from alertpath_tunnel.smtp.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class NeedData:
+    """Nothing complete is here: feed more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """EHLO (`extended`) or HELO. Answer with `accept_hello` or a refusal."""
+
+    domain: bytes
+    extended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """Answer with START_TLS, then do the handshake, then call `tls_started`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataStart:
+    """DATA is in order. START_DATA lets the message come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The message is complete, without stuffing; or it must be refused with `refusal`, and its content is gone."""
+
+    content: bytes
+    refusal: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """RSET. A new EHLO resets, too: Hello stands for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session is over; `reply` is what we said last."""
+
+    reply: Reply | None
+
+
+Event = NeedData | Hello | StartTls | Mail | Rcpt | DataStart | Message | Reset | Closed

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A reply: what it is, how it is written, how it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
+
+
+class BadReply(Exception):
+    """The next hop sent what is no reply (RFC 5321 4.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A code and its text, one item for a line, without CRLF."""
+
+    code: int
+    lines: tuple[bytes, ...] = (b"",)
+
+    @property
+    def positive(self) -> bool:
+        return 200 <= self.code < 400
+
+    def to_bytes(self) -> bytes:
+        """Return the reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
+        clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
+        head = b"%03d" % self.code
+        return b"".join(head + b"-" + line + b"\r\n" for line in clean[:-1]) + head + b" " + clean[-1] + b"\r\n"
+
+
+class ReplyReader:
+    """Collects the lines of one reply at a time."""
+
+    def __init__(self, line_limit: int, lines_limit: int) -> None:
+        self._line_limit = line_limit
+        self._lines_limit = lines_limit
+        self._buffer = bytearray()
+        self._code = 0
+        self._lines: list[bytes] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether octets lie here that belong to no complete reply yet returned."""
+        return bool(self._buffer or self._lines)
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def next(self) -> Reply | None:
+        """Return the next complete reply, or None. Raises BadReply."""
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[: end + 1])
+            del self._buffer[: end + 1]
+            if self._take(line):
+                reply = Reply(self._code, tuple(self._lines))
+                self._lines = []
+                return reply
+        if len(self._buffer) > self._line_limit:
+            raise BadReply("a reply line is too long")
+        return None
+
+    def _take(self, line: bytes) -> bool:
+        """Take one line, true when it is the reply's last."""
+        if len(line) > self._line_limit:
+            raise BadReply("a reply line is too long")
+        text = line.removesuffix(b"\n").removesuffix(b"\r")
+        digits, separator = text[:3], text[3:4]
+        if (
+            len(digits) != 3
+            or not digits.isdigit()
+            or separator not in (b" ", b"-", b"")
+            or not 200 <= int(digits) < 600
+        ):
+            raise BadReply("a line does not begin with a reply code")
+        if self._lines and int(digits) != self._code:
+            raise BadReply("the code changes within a reply")
+        self._code = int(digits)
+        self._lines.append(text[4:])
+        if len(self._lines) > self._lines_limit:
+            raise BadReply("a reply has too many lines")
+        return separator != b"-"
