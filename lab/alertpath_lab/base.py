@@ -16,7 +16,7 @@ from pathlib import Path
 from . import kernel, preflight, recipe
 from .errors import LabError
 from .layout import cache_folder
-from .system import ENVIRONMENT, remove_tree
+from .system import environment, remove_tree
 from .topology import Base
 
 _APT = Path("/etc/apt")
@@ -61,7 +61,7 @@ def _build(base: Base, target: Path, lock: int) -> None:
             text=True,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**ENVIRONMENT, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+            env={**environment(), "DEBIAN_FRONTEND": "noninteractive"},
             pass_fds=(lock,),
             # mmdebstrap removes what it made when it is asked to end.
             preexec_fn=lambda: kernel.die_with_parent(signal.SIGTERM),

@@ -117,11 +117,11 @@ class Group:
         if not wait_until(lambda: self.frozen() == frozen, 10):
             raise LabError(f"{self._unified}: did not {'freeze' if frozen else 'thaw'} within 10 seconds")
 
-    def kill(self, spare: frozenset[int] = frozenset()) -> None:
-        """End every process of the group but *spare*, frozen ones too; raises LabError when some will not end."""
+    def kill(self) -> None:
+        """End every process of the group, frozen ones too; raises LabError when some will not end."""
 
         def gone() -> bool:
-            rest = [process for process in self.processes() if process not in spare]
+            rest = self.processes()
             for process in rest:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)

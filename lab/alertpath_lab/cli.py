@@ -15,10 +15,11 @@ from pathlib import Path
 from . import control, preflight, recipe
 from .base import ensure_base
 from .errors import LabError
+from .inventory import check_inventory, default_inventory
 from .lab import Lab, Record, labs, locked
 from .layout import cache_folder, layout
 from .parse import parse_topology
-from .raising import default_inventory, raise_lab
+from .raising import raise_lab
 from .teardown import tear_down
 from .topology import Topology
 from .yaml_source import loads
@@ -61,12 +62,13 @@ def _up(options: argparse.Namespace) -> int:
     text, topology = _read_topology(options.topology)
     preflight.check_machine()
     lab = Lab.called(layout(options.name))
+    check_inventory(lab.layout, options.inventory)
     if lab.read() is None:
         # Not under the lab's lock: it may take a minute, and concerns all labs.
         ensure_base(topology.base, progress)
-    wanted = Record(str(options.topology.absolute()), text, "", str(options.inventory.absolute()), ())
+    wanted = Record(str(options.topology.absolute()), text, base="")
     with locked(lab.layout):
-        raise_lab(lab, wanted, progress)
+        raise_lab(lab, wanted, options.inventory.absolute(), progress)
     return 0
 
 

@@ -59,8 +59,8 @@ def start(lab: Lab, host: str) -> None:
     if state == "paused":
         resume(lab, host)
     elif state == "stopped":
+        lab.join_builders()
         start_host(lab, host)
-        wait_until(lambda: lab.state(host) != "stopped", 5)
     wait_for_ssh(lab, replace(topology, hosts=(found,)))
 
 

@@ -3,13 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keep one host: wire it, boot it, boot it again when it reboots, unplug it when it ends.
 
-Run as `python -I -S keeper.py <task.json>` by `lab up`, one per host. It outlives its parent, holds `keeper.lock` in
-the host's folder for as long as it runs, and imports little, because it stays in memory.
+Run as `python -I -S keeper.py <task.json> <lock>` by `lab up`, one per host. It outlives its parent, holds the lock,
+an open file it inherits, for as long as it runs, and imports little, because it stays in memory.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -84,16 +83,12 @@ def write(path: str, text: str) -> None:
     os.replace(f"{path}.new", path)  # noqa: PTH105
 
 
-def main(path: str) -> int:
+def main(path: str, lock: int) -> int:
     """Keep the host that the task in *path* describes; 0 when it ended by itself."""
+    # What is started from here must not hold the lock when this process has ended.
+    os.set_inheritable(lock, False)
     with open(path, encoding="utf-8") as stream:
         task = json.load(stream)
-    lock = os.open(f"{task['folder']}/keeper.lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another keeper is at work; this one leaves")
-        return 1
     join(task["keepers"])
     status = task["reboot"]
     while status == task["reboot"]:
@@ -107,4 +102,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

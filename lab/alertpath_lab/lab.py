@@ -30,8 +30,8 @@ class Record:
     topology_file: str
     topology: str
     base: str
-    inventory: str
-    links: tuple[str, ...]
+    inventories: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     def parsed(self) -> Topology:
         """The topology that the lab was raised from."""
@@ -51,12 +51,17 @@ class Lab:
         return cls(layout, Group.of_lab(machine_hierarchies(), layout.name))
 
     def read(self) -> Record | None:
-        """The lab's record, or None when none was written."""
+        """The lab's record, or None when none was written. Raises LabError when it is not one of this version's."""
         try:
             values = json.loads(self.layout.record.read_text(encoding="utf-8"))
+            return Record(**{**values, "inventories": tuple(values["inventories"]), "links": tuple(values["links"])})
         except FileNotFoundError:
             return None
-        return Record(**{**values, "links": tuple(values["links"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise LabError(
+                f"{self.layout.record}: is not this version's record of a lab; "
+                f"run lab/lab down --name {self.layout.name}, then up"
+            ) from error
 
     def write(self, record: Record) -> None:
         """Write the record; the lab's tmpfs must be mounted."""
@@ -68,6 +73,14 @@ class Lab:
         if record is None:
             raise LabError(f"the lab {self.layout.name!r} does not stand; run lab/lab up --name {self.layout.name}")
         return record
+
+    def leftovers(self) -> bool:
+        """Whether anything of the lab is there, standing or not."""
+        return self.layout.state.exists() or any(folder.exists() for folder in self.group.folders)
+
+    def join_builders(self) -> None:
+        """Put this process where `down` finds it, and whatever it starts, should it be killed."""
+        self.group.child("builder").join()
 
     def host(self, name: str) -> tuple[Topology, Host]:
         """The standing lab's topology and its host called *name*; raises LabError when there is none."""
@@ -88,7 +101,7 @@ class Lab:
     def keeper_runs(self, host: str) -> bool:
         """Whether the host's keeper holds its lock."""
         try:
-            handle = os.open(self.layout.host(host) / "keeper.lock", os.O_RDONLY)
+            handle = os.open(self.layout.keeper_lock(host), os.O_RDONLY)
         except FileNotFoundError:
             return False
         try:

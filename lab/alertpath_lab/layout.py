@@ -96,6 +96,10 @@ class Layout:
         """The host's root file system, as mounted."""
         return self.host(host) / "root"
 
+    def keeper_lock(self, host: str) -> Path:
+        """Held by the host's keeper for as long as it runs."""
+        return self.host(host) / "keeper.lock"
+
     def console(self, host: str) -> Path:
         return self.host(host) / "console.log"
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import shutil
@@ -19,9 +21,10 @@ from pathlib import Path
 from . import keeper, network, nspawn, render
 from .base import ensure_base
 from .errors import LabError
+from .inventory import check_inventory, write_inventory
 from .lab import Lab, Record
 from .layout import Layout
-from .system import is_mounted, run, run_steps, write_file
+from .system import run, run_steps, write_file
 from .teardown import tear_down
 from .topology import Host, Topology
 from .waiting import wait_for_ssh
@@ -29,41 +32,41 @@ from .waiting import wait_for_ssh
 Say = Callable[[str], None]
 
 
-def raise_lab(lab: Lab, wanted: Record, say: Say) -> None:
-    """Bring the lab up as *wanted*, and pick up what stands. The caller holds the lab's lock.
+def raise_lab(lab: Lab, wanted: Record, inventory: Path, say: Say) -> None:
+    """Bring the lab up as *wanted*, pick up what stands, and write the inventory into the folder *inventory*.
 
-    A lab that was not raised to the end is removed first. Raises LabError when another topology stands under the name.
+    A lab that was not raised to the end is removed first. Raises LabError when another topology stands under the
+    name. The caller holds the lab's lock.
     """
     topology = wanted.parsed()
-    record = lab.read()
-    if record is not None and not lab.layout.ready.exists():
-        say("removing what an interrupted start left behind")
+    check_inventory(lab.layout, inventory)
+    if lab.leftovers() and not lab.layout.ready.exists():
+        say("removing what an interrupted command left behind")
         tear_down(lab, say=lambda _text: None)
-        record = None
-    if record is not None and record.topology != wanted.topology:
-        raise LabError(
-            f"the lab {lab.layout.name!r} stands with another topology (from {record.topology_file}); "
-            f"run lab/lab down --name {lab.layout.name} first"
-        )
+    lab.join_builders()
+    record = lab.read()
     if record is None:
         base = ensure_base(topology.base, say)
         say(f"base tree: {base}")
         record = replace(wanted, base=str(base))
         _prepare(lab, record, topology)
         say("keys, certificates, switch and file systems are in place")
+    elif record.parsed() != topology:
+        raise LabError(
+            f"the lab {lab.layout.name!r} stands with another topology (from {record.topology_file}); "
+            f"run lab/lab down --name {lab.layout.name} first"
+        )
     started = [host.name for host in topology.hosts if _ensure_runs(lab, host)]
     say(f"{len(started)} of {len(topology.hosts)} hosts started" if started else "all hosts run")
     wait_for_ssh(lab, topology)
     say("every host answers over ssh")
-    _write_inventory(lab, replace(record, inventory=wanted.inventory), topology)
-    say(f"inventory: {wanted.inventory}/hosts.yml")
+    write_inventory(lab, record, topology, inventory)
+    say(f"inventory: {inventory}/hosts.yml")
 
 
 def _prepare(lab: Lab, record: Record, topology: Topology) -> None:
     """Put everything in place but running hosts. Whatever is made here lies below the tmpfs or in the lab's groups."""
     layout = lab.layout
-    # What is started from here on can be found and ended by its group, should this process be killed.
-    lab.group.child("builder").join()
     layout.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     run(("mount", "-t", "tmpfs", "-o", "mode=0700", f"alertpath-lab-{layout.name}", str(layout.state)))
     lab.write(record)
@@ -158,33 +161,19 @@ def _ensure_runs(lab: Lab, host: Host) -> bool:
 
 
 def start_host(lab: Lab, host: str) -> None:
-    """Start the keeper of *host*, which boots it. It goes on after this process has ended."""
-    argv = (sys.executable, "-I", "-S", keeper.__file__, str(lab.layout.host(host) / "keeper.json"))
-    handle = os.open(lab.layout.console(host), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "wb") as console:
+    """Start the keeper of *host*, which boots it, unless it has one. It goes on after this process has ended."""
+    console = os.open(lab.layout.console(host), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    lock = os.open(lab.layout.keeper_lock(host), os.O_WRONLY | os.O_CREAT, 0o600)
+    argv = (sys.executable, "-I", "-S", keeper.__file__, str(lab.layout.host(host) / "keeper.json"), str(lock))
+    # The lock is taken here and inherited, so that a host counts as started from now on.
+    with os.fdopen(console, "wb") as log, os.fdopen(lock, "wb") as held, contextlib.suppress(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True, cwd="/"
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock,),
+            start_new_session=True,
+            cwd="/",
         )
-
-
-def _write_inventory(lab: Lab, record: Record, topology: Topology) -> None:
-    """Write hosts.yml, and beside it link the variables of the checkout's own inventory when there are none."""
-    folder = Path(record.inventory)
-    if not is_mounted(lab.layout.state):
-        raise LabError(f"{lab.layout.state} was unmounted meanwhile; run lab/lab down, then up")
-    folder.mkdir(parents=True, exist_ok=True)
-    own = default_inventory()
-    links = [] if folder == own else [folder / name for name in ("group_vars", "host_vars") if (own / name).is_dir()]
-    made = [link for link in links if not link.exists() and not link.is_symlink()]
-    lab.write(replace(record, links=tuple(sorted({*record.links, *(str(link) for link in made)}))))
-    for link in made:
-        link.symlink_to(own / link.name)
-    text = render.inventory(lab.layout, topology)
-    target = folder / "hosts.yml"
-    if not target.is_file() or target.read_text(encoding="utf-8") != text:
-        write_file(target, text)
-
-
-def default_inventory() -> Path:
-    """The inventory folder of this checkout."""
-    return Path(__file__).resolve().parents[2] / "inventories" / "lab"

@@ -17,14 +17,16 @@ from pathlib import Path
 from .errors import LabError
 from .network import Step
 
-# Messages are compared with texts, so tools must speak one language.
-ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8"}
+
+def environment() -> dict[str, str]:
+    """What tools are run with: this process's environment, in one language, as messages are compared with texts."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def run(argv: Sequence[str], stdin: str = "", ignore: str | None = None) -> str:
     """Run *argv* and return its output; raises LabError with its complaint, unless that contains *ignore*."""
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, env=environment(), check=False)
     except OSError as error:
         raise LabError(f"{argv[0]}: cannot be run: {error.strerror}") from error
     if done.returncode != 0 and (ignore is None or ignore not in done.stderr):

@@ -12,85 +12,68 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import LabError
+from .inventory import remove_inventories
 from .lab import Lab
 from .system import processes_in_namespaces, remove_tree, unmount_below, wait_until
 
-_NSPAWN_LEFTOVERS = (Path("/run/systemd/nspawn/propagate"), Path("/run/systemd/nspawn/unix-export"))
+_NSPAWN = Path("/run/systemd/nspawn")
 
 
 def tear_down(lab: Lab, say: Callable[[str], None]) -> bool:
     """End every process of the lab, then remove mounts, groups and folders; whether there was anything.
 
-    Nothing is looked up by what it is called on the command line: processes are found by control group and by network
+    Nothing is looked up by what it is called on a command line: processes are found by control group and by network
     namespace, mounts by the lab's folder. The caller holds the lab's lock.
     """
-    layout = lab.layout
-    present = layout.state.exists() or any(folder.exists() for folder in lab.group.folders)
-    if not present:
+    if not lab.leftovers():
         return False
     _refuse_from_within(lab)
-    spare = frozenset({os.getpid()})
+    layout = lab.layout
+    # From here on the lab does not stand, even if this is as far as it gets.
+    layout.ready.unlink(missing_ok=True)
     record = None
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(LabError):
         record = lab.read()
-    # Keepers first: they would boot again what is ended here.
-    lab.group.child("keepers").kill()
-    lab.group.kill(spare)
-    _end_processes_in_namespaces(lab, spare)
+    hosts = _names_in(layout.state / "hosts")
+    # Hosts first: a keeper whose host has been killed gathers it up and leaves, with nothing left for init.
+    for host in hosts:
+        lab.group.host(host).kill()
+    wait_until(lambda: not lab.group.processes(), 2)
+    lab.group.kill()
+    _end_processes_in_namespaces(lab)
     say("all processes ended")
     unmount_below(layout.state)
     remove_tree(layout.state)
-    with contextlib.suppress(FileNotFoundError):
-        _leave_group(lab)
     lab.group.remove()
-    _remove_nspawn_leftovers(lab)
+    for host in hosts:
+        # systemd-nspawn cleans up after itself, except when it is killed.
+        for kind in ("propagate", "unix-export"):
+            remove_tree(_NSPAWN / kind / layout.machine(host))
     if record is not None:
-        _remove_inventory(lab, Path(record.inventory), [Path(link) for link in record.links])
+        remove_inventories(layout, record)
     say("mounts, namespaces and control groups removed")
     return True
 
 
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
 def _refuse_from_within(lab: Lab) -> None:
-    inside = lab.group.child("controller").processes()
-    if os.getpid() in inside or os.getppid() in inside:
-        raise LabError("this command runs inside the lab, and would end itself; run it on the machine")
+    if {os.getpid(), os.getppid()} & set(lab.group.processes()):
+        raise LabError("this command runs inside the lab, and would end itself; run it outside")
 
 
-def _end_processes_in_namespaces(lab: Lab, spare: frozenset[int]) -> None:
+def _end_processes_in_namespaces(lab: Lab) -> None:
     """End what was started in the lab's namespaces from outside, such as ssh's lasting connections."""
-    folder = lab.layout.namespaces
+    namespaces = [lab.layout.namespace(name) for name in _names_in(lab.layout.namespaces)]
 
     def gone() -> bool:
-        namespaces = list(folder.iterdir()) if folder.is_dir() else []
-        rest = [process for process in processes_in_namespaces(namespaces) if process not in spare]
+        rest = processes_in_namespaces(namespaces)
         for process in rest:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         return not rest
 
     if not wait_until(gone, 10):
-        raise LabError(f"processes in the namespaces below {folder} do not end; see ps -o pid,stat,wchan")
-
-
-def _leave_group(lab: Lab) -> None:
-    """Move this process out of the lab's groups, when raising a lab had moved it in."""
-    if os.getpid() in lab.group.processes():
-        for tree in lab.group.hierarchies.all:
-            (tree / "cgroup.procs").write_text("0")
-
-
-def _remove_nspawn_leftovers(lab: Lab) -> None:
-    """systemd-nspawn cleans up after itself, except when it is killed."""
-    for folder in _NSPAWN_LEFTOVERS:
-        for path in folder.glob(f"{lab.layout.name}-*"):
-            remove_tree(path)
-
-
-def _remove_inventory(lab: Lab, folder: Path, links: list[Path]) -> None:
-    """Remove the inventory unless it was written for another lab meanwhile."""
-    inventory = folder / "hosts.yml"
-    if inventory.is_file() and f"lab_state: {lab.layout.state}\n" in inventory.read_text(encoding="utf-8"):
-        inventory.unlink()
-    for link in links:
-        if link.is_symlink():
-            link.unlink()
+        raise LabError(f"processes {processes_in_namespaces(namespaces)} do not end; see ps -o pid,stat,wchan")

@@ -7,50 +7,54 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from . import kernel
 from .errors import LabError
 from .lab import Lab
-from .topology import Topology
+from .topology import Host, Topology
 
 _SECONDS = 90
+_TAIL = 5
 
 
 def wait_for_ssh(lab: Lab, topology: Topology) -> None:
     """Return once the ssh server of every host of *topology* has sent its greeting (RFC 4253 section 4.2).
 
-    Raises LabError that names the hosts which did not within 90 seconds, or ended meanwhile, and where to look.
+    Raises LabError that names the hosts which did not within 90 seconds, or ended meanwhile, and what they said last.
     """
-    waiting = {host.name: str(host.management_address) for host in topology.hosts}
-    failure: list[BaseException] = []
+    deadline = time.monotonic() + _SECONDS
 
-    def ask() -> None:
-        try:
-            # A thread of its own: only the thread that asks moves into the controller's namespace.
-            kernel.enter_network(lab.layout.namespace("controller"))
-            deadline = time.monotonic() + _SECONDS
-            while waiting and time.monotonic() < deadline:
-                for name in [name for name, address in waiting.items() if _greets(address)]:
-                    del waiting[name]
-                if any(lab.state(name) == "stopped" for name in waiting):
-                    return
-                time.sleep(0.05 if waiting else 0)
-        except OSError as error:
-            failure.append(error)
+    def answers(host: Host) -> bool:
+        # Threads of their own: only they move into the controller's namespace.
+        kernel.enter_network(lab.layout.namespace("controller"))
+        while not _greets(str(host.management_address)):
+            if time.monotonic() > deadline or lab.state(host.name) == "stopped":
+                return False
+            time.sleep(0.05)
+        return True
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    thread.join()
-    if failure:
-        raise LabError(f"the hosts cannot be asked from the controller: {failure[0]}")
-    if waiting:
-        logs = ", ".join(str(lab.layout.console(name)) for name in waiting)
-        raise LabError(f"{', '.join(waiting)}: no answer over ssh; see {logs}")
+    try:
+        with ThreadPoolExecutor(len(topology.hosts)) as pool:
+            silent = [
+                host.name
+                for host, answered in zip(topology.hosts, pool.map(answers, topology.hosts), strict=True)
+                if not answered
+            ]
+    except OSError as error:
+        raise LabError(f"the hosts cannot be asked from the controller: {error}; run lab/lab down, then up") from error
+    if silent:
+        raise LabError("\n".join(_complaint(lab, name) for name in silent))
 
 
 def _greets(address: str) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((address, 22), timeout=1) as connection:
         return connection.recv(4) == b"SSH-"
     return False
+
+
+def _complaint(lab: Lab, host: str) -> str:
+    console = lab.layout.console(host)
+    last = console.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:] if console.exists() else []
+    return "\n".join([f"{host} is {lab.state(host)} and does not answer over ssh; the end of {console}:", *last])
