@@ -87,18 +87,18 @@ class Fields:
                 self.problem(f"{self.at(key)}[{index}]", item, "must be a string", "write it in quotes")
         return tuple(item for item in items if isinstance(item, str) and item)
 
-    def object(self, key: str) -> Fields:
+    def child(self, key: str) -> Fields:
         """Return the object at `key`, empty when it is not there."""
         value = self._typed(key, dict, _MISSING)
         return Fields(value if isinstance(value, dict) else {}, self.at(key), self.problems)
 
-    def objects(self, key: str, required: bool = True) -> Iterator[Fields]:
+    def children(self, key: str, required: bool = True) -> Iterator[Fields]:
         """Yield the objects of a list."""
         value = self._typed(key, list, None if required else _MISSING)
         for index, item in enumerate(value if isinstance(value, list) else []):
             yield Fields(item, f"{self.at(key)}[{index}]", self.problems)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return every key, for objects whose keys are names; they count as asked for."""
         self._asked.update(self._object)
         return list(self._object)

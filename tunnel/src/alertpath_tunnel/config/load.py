@@ -65,16 +65,16 @@ def _read(fields: Fields, file: Path) -> Config:
     hostname = fields.string("hostname", socket.getfqdn(), longest=255)
     if not _HOSTNAME.fullmatch(hostname):
         fields.wrong("hostname", "is no host name", "use letters, digits, dots and hyphens")
-    interfaces = read_interfaces(fields.object("interfaces"))
+    interfaces = read_interfaces(fields.child("interfaces"))
     config = Config(
         file=file,
         hostname=hostname,
-        tunnels=tuple(read_tunnel(item, interfaces) for item in fields.objects("tunnels")),
-        upstreams=tuple(read_upstream(item) for item in fields.objects("upstreams")),
-        data_elements=tuple(read_element(item) for item in fields.objects("data_elements", required=False)),
-        services=tuple(read_service(item) for item in fields.objects("services")),
-        limits=Limits(**_numbers(fields.object("limits"), Limits(), 2**40)),
-        timeouts=Timeouts(**_numbers(fields.object("timeouts"), Timeouts(), 86400)),
+        tunnels=tuple(read_tunnel(item, interfaces) for item in fields.children("tunnels")),
+        upstreams=tuple(read_upstream(item) for item in fields.children("upstreams")),
+        data_elements=tuple(read_element(item) for item in fields.children("data_elements", required=False)),
+        services=tuple(read_service(item) for item in fields.children("services")),
+        limits=Limits(**_numbers(fields.child("limits"), Limits(), 2**40)),
+        timeouts=Timeouts(**_numbers(fields.child("timeouts"), Timeouts(), 86400)),
     )
     fields.close()
     return config

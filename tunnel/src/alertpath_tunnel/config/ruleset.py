@@ -15,7 +15,7 @@ _MAX_DEPTH = 20
 def read_profiles(fields: Fields) -> tuple[model.Profile, ...]:
     """Read `profiles` of a service; those that are not enabled are left out."""
     profiles = []
-    for item in fields.objects("profiles", required=False):
+    for item in fields.children("profiles", required=False):
         enabled = item.boolean("enabled", True)
         item.string("description", "", empty=True)
         profile = model.Profile(item.string("name", longest=256), _message_rules(item))
@@ -27,7 +27,7 @@ def read_profiles(fields: Fields) -> tuple[model.Profile, ...]:
 
 def _message_rules(parent: Fields) -> tuple[model.MessageRule, ...]:
     rules: list[model.MessageRule] = []
-    for item in parent.objects("rules"):
+    for item in parent.children("rules"):
         enabled, name, action = _head(item, ("Extract", "Exit", "Error", "Log"))
         rule: model.MessageRule = _extract_message(item, name) if action == "Extract" else _leaf(item, name, action)
         item.close()
@@ -43,7 +43,7 @@ def _text_rules(parent: Fields, depth: int) -> tuple[model.TextRule, ...]:
         parent.wrong("rules", f"nests deeper than {_MAX_DEPTH}", "flatten the tree")
         return ()
     rules: list[model.TextRule] = []
-    for item in parent.objects("rules"):
+    for item in parent.children("rules"):
         enabled, name, action = _head(item, ("Extract", "Transform", "Exit", "Error", "Log"))
         rule: model.TextRule
         if action == "Extract":
@@ -81,7 +81,7 @@ def _transform(item: Fields, name: str) -> model.Transform:
 
 
 def _extract_message(item: Fields, name: str) -> model.ExtractMessage:
-    payload = item.object("payload")
+    payload = item.child("payload")
     payload.choice("type", ("SMTP Message",))
     fields = payload.strings("fields", model.FIELDS)
     for index, field in enumerate(fields):
@@ -95,7 +95,7 @@ def _extract_message(item: Fields, name: str) -> model.ExtractMessage:
 
 
 def _extract_text(item: Fields, name: str, depth: int) -> model.ExtractText:
-    payload = item.object("payload")
+    payload = item.child("payload")
     payload.choice("type", ("Text",))
     builtin = payload.choice("pattern", tuple(BUILTIN)) if payload.has("pattern") else None
     regex = payload.string("regex") if payload.has("regex") else None

@@ -13,8 +13,8 @@ from alertpath_tunnel.config.ruleset import read_profiles
 def read_service(fields: Fields) -> Service:
     """Read one service."""
     fields.choice("type", ("SMTP",), "SMTP")
-    names = fields.object("hostnames")
-    hostnames = {name.lower(): names.string(name) for name in names.keys()}
+    names = fields.child("hostnames")
+    hostnames = {name.lower(): names.string(name) for name in names.names()}
     if not hostnames:
         fields.wrong("hostnames", "maps nothing", 'map at least "*" to the name of an upstream')
     service = Service(

@@ -32,14 +32,14 @@ def file_field(fields: Fields, key: str, required: bool) -> File | None:
 
 def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunnel:
     """Read one tunnel; `interfaces` maps names to addresses."""
-    settings = fields.object("advanced_settings")
+    settings = fields.child("advanced_settings")
     options = _ssl_options(settings)
     idle = settings.integer("idle_connection_timeout", 1, 86400, 30)
     for key in ("default_window_size", "default_max_packet_size"):
         if settings.has(key):
             settings.wrong(key, "is a setting of SSH and has no use here", "remove it", warning=True)
     settings.close()
-    tls = _tls(fields.object("tls"), options)
+    tls = _tls(fields.child("tls"), options)
     tunnel = Tunnel(
         name=fields.string("name", longest=256),
         description=fields.string("description", "", empty=True),
@@ -57,7 +57,7 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
 
 def read_interfaces(fields: Fields) -> dict[str, tuple[str, ...]]:
     """Read the names an `interface` may use."""
-    return {name: _each_address(fields, name, fields.strings(name)) for name in fields.keys()}
+    return {name: _each_address(fields, name, fields.strings(name)) for name in fields.names()}
 
 
 def _each_address(fields: Fields, key: str, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
     if options.string("ssl_version", "PROTOCOL_SSLv23") not in ("PROTOCOL_SSLv23", "PROTOCOL_TLS"):
         options.wrong("ssl_version", "pins a protocol version", "leave it out and set tls.minimum_version")
     options.close()
-    certificate = _certificate(fields.object("certificate")) if fields.has("certificate") else None
+    certificate = _certificate(fields.child("certificate")) if fields.has("certificate") else None
     if mode != "none" and certificate is None:
         fields.wrong("certificate", f"is needed with mode {mode}", "name chain and key, or set mode to none")
     if mode == "none" and requirement != "CERT_NONE":
@@ -153,7 +153,8 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
 
 def _certificate(fields: Fields) -> Certificate:
     chain, key = file_field(fields, "chain", required=True), file_field(fields, "key", required=True)
-    assert chain is not None and key is not None
+    assert chain is not None
+    assert key is not None
     if key.name and not key.name.startswith("credentials:") and not key.name.endswith(".key"):
         fields.wrong("key", "does not end in .key", "rename the private key to NAME.key, mode 0600")
     certificate = Certificate(chain, key, file_field(fields, "password_file", required=False))

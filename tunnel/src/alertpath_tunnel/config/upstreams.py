@@ -12,11 +12,11 @@ from alertpath_tunnel.config.tunnels import VERSIONS, file_field
 
 def read_upstream(fields: Fields) -> Upstream:
     """Read one upstream."""
-    addresses = tuple(_address(item) for item in fields.objects("forwarding_addresses"))
+    addresses = tuple(_address(item) for item in fields.children("forwarding_addresses"))
     if not addresses and fields.has("forwarding_addresses"):
         fields.wrong("forwarding_addresses", "is empty", "name at least one next hop")
-    tls = _tls(fields.object("tls"))
-    auth = _auth(fields.object("auth")) if fields.has("auth") else None
+    tls = _tls(fields.child("tls"))
+    auth = _auth(fields.child("auth")) if fields.has("auth") else None
     if auth and tls.mode == "none":
         fields.wrong("auth", "would send a password in clear text", "set tls.mode to starttls or implicit")
     if auth and not tls.verify:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The methods of data elements. A value goes in, what may be shown comes out.
 
-Letters and digits are what a value is made of; everything else in it is a separator. None of these methods can be undone:
-`hash` and `tokenize` are keyed and deterministic, so equal values stay comparable, and small domains collide.
+Letters and digits are what a value is made of; everything else in it is a separator. None of these methods can be
+undone: `hash` and `tokenize` are keyed and deterministic, so equal values stay comparable, and small domains collide.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def mask(value: str, element: DataElement) -> str:
 
 
 def keyed_hash(value: str, element: DataElement, key: bytes) -> str:
-    """Return the first hexadecimal digits of HMAC-SHA-256 over the value, without its separators if they are dropped."""
+    """Return the first hexadecimal digits of HMAC-SHA-256 over the value, less its separators if they are dropped."""
     return hmac.new(key, _significant(value, element).encode(), sha256).hexdigest()[: element.length]
 
 

@@ -41,26 +41,27 @@ def has_luhn(digits: bytes) -> bool:
 
 def _in_run(text: bytes, start: int, end: int, luhn: bool) -> list[tuple[int, int]]:
     groups = [match.span() for match in _GROUP.finditer(text, start, end)]
+    taken = [False] * len(groups)
     found: list[tuple[int, int]] = []
     for length in _LENGTHS:
         for first in range(len(groups)):
-            span = _window(text, groups, first, length)
-            if span is None or (luhn and not has_luhn(_digits(text, span))):
+            last = _window(groups, first, length)
+            if last is None or any(taken[first : last + 1]):
                 continue
-            if all(span[1] <= other[0] or other[1] <= span[0] for other in found):
-                found.append(span)
+            digits = b"".join(text[begin:stop] for begin, stop in groups[first : last + 1])
+            if luhn and not has_luhn(digits):
+                continue
+            taken[first : last + 1] = [True] * (last + 1 - first)
+            found.append((groups[first][0], groups[last][1]))
     return sorted(found)
 
 
-def _window(text: bytes, groups: list[tuple[int, int]], first: int, length: int) -> tuple[int, int] | None:
-    """Return the span of `length` digits that begins with group `first` and ends with a group."""
+def _window(groups: list[tuple[int, int]], first: int, length: int) -> int | None:
+    """Return the group that ends `length` digits which begin with group `first`."""
     count = 0
-    for begin, end in groups[first:]:
+    for index in range(first, len(groups)):
+        begin, end = groups[index]
         count += end - begin
         if count >= length:
-            return (groups[first][0], end) if count == length else None
+            return index if count == length else None
     return None
-
-
-def _digits(text: bytes, span: tuple[int, int]) -> bytes:
-    return bytes(octet for octet in text[span[0] : span[1]] if 48 <= octet <= 57)

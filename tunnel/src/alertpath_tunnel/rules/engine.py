@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alertpath_tunnel.rules import edits as editing
+from alertpath_tunnel import edits as editing
+from alertpath_tunnel.edits import Edit
 from alertpath_tunnel.rules import model
-from alertpath_tunnel.rules.edits import Edit
 from alertpath_tunnel.rules.patterns import Finder, compile_pattern
 
 Protect = Callable[[str], str]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rule tree as data, in the vocabulary of Protegrity's DSG: service, profile, rule; Extract, Transform, Exit, Error, Log."""
+"""The rule tree as data, in the words of Protegrity's DSG: profile, rule; Extract, Transform, Exit, Error, Log."""
 
 from __future__ import annotations
 

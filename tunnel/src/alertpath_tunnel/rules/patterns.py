@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds values in a text. Expressions run on RE2, whose time is linear in the text (RE2: no look-around, no back-references)."""
+"""Finds values in a text. Expressions run on RE2: linear in the text, without look-around and back-references."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class PatternError(Exception):
 
 
 def compile_pattern(pattern: Pattern) -> Finder:
-    """Return a function that yields the spans of `pattern` in a UTF-8 text, in order, none empty. Raises PatternError."""
+    """Return a function that yields the spans of `pattern` in a UTF-8 text, in order, none empty.
+
+    Raises PatternError.
+    """
     find = _cards(pattern.luhn) if pattern.builtin else _expression(pattern)
     if pattern.prerequisite is None:
         return find

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Edits of a text: which spans become what. Later edits are folded into earlier ones, so that all speak of the original."""
+"""Edits of a text: which spans become what. Later edits are folded into earlier ones: all speak of the original."""
 
 from __future__ import annotations
 

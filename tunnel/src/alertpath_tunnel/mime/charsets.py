@@ -1,0 +1,57 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decodes the charsets mail is written in, and finds the way back from a text to its octets."""
+
+from __future__ import annotations
+
+import codecs
+
+from alertpath_tunnel.mime.errors import Ambiguous
+
+_SINGLE = (
+    *(f"iso8859-{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),
+    *(f"cp{number}" for number in range(1250, 1259)),
+    "koi8-r",
+    "koi8-u",
+    "mac-roman",
+    "tis-620",
+)
+_MULTI = ("gb2312", "gbk", "gb18030", "big5", "big5hkscs", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949")
+_STATEFUL = ("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2022_kr", "hz")
+_KNOWN = frozenset(("ascii", "utf-8", *_SINGLE, *_MULTI, *_STATEFUL))
+# Labels whose text is, in practice, that of a larger charset.
+_WIDER = {"gb2312": "gbk", "shift_jis": "cp932", "euc_kr": "cp949"}
+
+
+def lookup(label: bytes) -> str:
+    """Return Python's name of the charset `label`. Raises Ambiguous for what mail does not use."""
+    try:
+        name = codecs.lookup(label.decode("ascii") or "us-ascii").name
+    except (LookupError, UnicodeDecodeError, ValueError):
+        name = ""
+    if name not in _KNOWN:
+        raise Ambiguous("a charset that is not known")
+    return _WIDER.get(name, name)
+
+
+def decode(octets: bytes, charset: str) -> tuple[str, str]:
+    """Return the text, and the charset by which it was read.
+
+    ASCII and UTF-8 that are neither are read as ISO 8859-1, which maps every octet: nothing is dropped, and what is
+    ASCII in them stays visible to the rules. Raises Ambiguous where an octet could belong to two characters.
+    """
+    attempts = ("utf-8", "iso8859-1") if charset in ("ascii", "utf-8") else (charset,)
+    for attempt in attempts:
+        try:
+            return octets.decode(attempt), attempt
+        except UnicodeDecodeError:
+            continue
+    if charset in _SINGLE:
+        return octets.decode("iso8859-1"), "iso8859-1"
+    raise Ambiguous("a text that is not in its charset")
+
+
+def is_stateful(charset: str) -> bool:
+    """Whether octets of this charset mean different things in different places."""
+    return charset in _STATEFUL

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Speaks to a next hop: connects with failover, encrypts, authenticates, and passes on commands one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+
+from alertpath_tunnel.config.model import ForwardingAddress, Timeouts
+from alertpath_tunnel.net.runtime import NextHop
+from alertpath_tunnel.net.tls import agreed
+from alertpath_tunnel.net.wire import Wire
+from alertpath_tunnel.smtp.client import ClientSession, ProtocolError
+from alertpath_tunnel.smtp.envelope import Path
+from alertpath_tunnel.smtp.reply import Reply
+from alertpath_tunnel.smtp.tables import ClientState
+
+_QUIT_TIMEOUT = 5
+
+
+class Unavailable(Exception):
+    """No forwarding address could be reached; the text says why, for each."""
+
+
+class Lost(Exception):
+    """The connection broke, fell silent, or the next hop left the protocol."""
+
+
+class UpstreamConnection:
+    """A session with one next hop, ready for mail."""
+
+    def __init__(self, wire: Wire, address: ForwardingAddress, timeouts: Timeouts) -> None:
+        self.address = address
+        self._wire = wire
+        self._session = ClientSession()
+        self._timeouts = timeouts
+
+    @property
+    def extensions(self) -> Mapping[bytes, bytes]:
+        return self._session.extensions
+
+    @property
+    def tls(self) -> tuple[str, str] | None:
+        return agreed(self._wire.get_extra("ssl_object"))
+
+    @property
+    def usable(self) -> bool:
+        """Whether a transaction could begin now: nothing was said out of turn, a farewell included."""
+        return self._session.state is ClientState.READY and not self._wire.ended and not self._wire.buffered
+
+    async def mail(self, path: Path) -> Reply:
+        return await self._ask(self._session.mail(path))
+
+    async def rcpt(self, path: Path) -> Reply:
+        return await self._ask(self._session.rcpt(path))
+
+    async def data(self) -> Reply:
+        return await self._ask(self._session.data())
+
+    async def message(self, content: bytes) -> Reply:
+        """Send the message; the reply is the next hop's verdict. Raises Lost, or NotCanonical before it sends."""
+        return await self._ask(self._session.message(content), self._timeouts.data_reply)
+
+    async def reset(self) -> None:
+        """End a transaction, if one is open."""
+        if self._session.state in (ClientState.MAIL, ClientState.RCPT):
+            reply = await self._ask(self._session.rset())
+            if not reply.positive:
+                raise Lost(f"RSET was answered {reply.code}")
+
+    async def quit(self) -> None:
+        """Part in peace if that is possible."""
+        try:
+            if self._session.state in (ClientState.GREETED, ClientState.READY, ClientState.MAIL, ClientState.RCPT):
+                async with asyncio.timeout(_QUIT_TIMEOUT):
+                    await self._ask(self._session.quit())
+        except (Lost, ProtocolError, TimeoutError):
+            pass
+        finally:
+            self._wire.close()
+
+    def abort(self) -> None:
+        """Break the connection: what was begun is not completed."""
+        self._wire.abort()
+
+    async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
+        try:
+            async with asyncio.timeout(timeout or self._timeouts.reply):
+                if octets:
+                    await self._wire.write(octets)
+                while (reply := self._session.next_reply()) is None:
+                    data = await self._wire.read()
+                    if not data:
+                        raise Lost("the next hop closed the connection")
+                    self._session.receive(data)
+                return reply
+        except TimeoutError:
+            raise Lost("the next hop is silent") from None
+        except ProtocolError as error:
+            raise Lost(str(error)) from None
+        except OSError as error:
+            raise Lost(str(error) or type(error).__name__) from None
+
+    # -- setting up ----------------------------------------------------------------------------------------------
+
+    async def prepare(self, hop: NextHop, hostname: bytes) -> None:
+        """Greeting, TLS, EHLO and AUTH. Raises Lost."""
+        tls = hop.upstream.tls
+        if tls.mode == "implicit":
+            await self._encrypt(hop)
+        self._expect("the greeting", await self._ask(b""))
+        await self._hello(hostname)
+        if tls.mode == "starttls":
+            if b"STARTTLS" not in self.extensions:
+                raise Lost("the next hop offers no STARTTLS")
+            self._expect("STARTTLS", await self._ask(self._session.starttls()))
+            self._session.tls_started()
+            await self._encrypt(hop)
+            await self._hello(hostname)
+        if hop.upstream.auth:
+            await self._authenticate(hop.upstream.auth.user.encode(), hop.password)
+
+    async def _encrypt(self, hop: NextHop) -> None:
+        assert hop.context is not None
+        name = hop.upstream.tls.name or self.address.name
+        try:
+            await self._wire.start_tls(hop.context, self._timeouts.handshake, name)
+        except ssl.SSLCertVerificationError as error:
+            raise Lost(f"the certificate is not accepted: {error.verify_message}") from None
+        except (OSError, ProtocolError) as error:
+            raise Lost(f"TLS failed: {error or type(error).__name__}") from None
+
+    async def _hello(self, hostname: bytes) -> None:
+        reply = await self._ask(self._session.ehlo(hostname))
+        if not reply.positive and self._session.state is ClientState.GREETED:
+            reply = await self._ask(self._session.helo(hostname))
+        self._expect("EHLO", reply)
+
+    async def _authenticate(self, user: bytes, password: bytes) -> None:
+        mechanisms = self.extensions.get(b"AUTH", b"").upper().split()
+        if b"PLAIN" in mechanisms:
+            self._expect("AUTH PLAIN", await self._ask(self._session.auth_plain(user, password)))
+        elif b"LOGIN" in mechanisms:
+            reply = await self._ask(self._session.auth_login())
+            for secret in (user, password):
+                if reply.code != 334:
+                    break
+                reply = await self._ask(self._session.auth_response(secret))
+            self._expect("AUTH LOGIN", reply)
+        else:
+            raise Lost("the next hop offers neither AUTH PLAIN nor LOGIN")
+
+    @staticmethod
+    def _expect(what: str, reply: Reply) -> None:
+        if not 200 <= reply.code < 300:
+            # The text of a reply to AUTH may repeat what was sent.
+            text = "" if what.startswith("AUTH") else " " + reply.lines[0].decode("ascii", "replace")
+            raise Lost(f"{what} was answered {reply.code}{text}")
+
+
+async def connect(hop: NextHop, hostname: bytes, timeouts: Timeouts) -> UpstreamConnection:
+    """Return a connection to the first forwarding address that works. Raises Unavailable."""
+    reasons: list[str] = []
+    for address in hop.upstream.addresses:
+        try:
+            return await _connect_one(hop, address, hostname, timeouts)
+        except (Lost, OSError, TimeoutError) as error:
+            reasons.append(f"{address.address}:{address.port}: {error or type(error).__name__}")
+    raise Unavailable("; ".join(reasons))
+
+
+async def _connect_one(
+    hop: NextHop, address: ForwardingAddress, hostname: bytes, timeouts: Timeouts
+) -> UpstreamConnection:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(timeouts.connect):
+        _, wire = await loop.create_connection(Wire, address.address, address.port)
+    connection = UpstreamConnection(wire, address, timeouts)
+    try:
+        await connection.prepare(hop, hostname)
+    except BaseException:
+        wire.abort()
+        raise
+    return connection

@@ -1,0 +1,154 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One TCP connection, in clear text or TLS, as awaitable reads and writes with back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+_HIGH = 256 * 1024  # octets read ahead before reading pauses
+
+
+class Wire(asyncio.Protocol):
+    """Used by one task at a time."""
+
+    def __init__(self, on_connect: Callable[[Wire], None] | None = None) -> None:
+        self._on_connect = on_connect
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._write_paused = False
+        self._read_paused = False
+        self._ended = False
+        self._interrupted = False
+
+    # -- called by the event loop --------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            # A listening socket made without IPPROTO_TCP loses this on plain asyncio: 40 ms per reply.
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._on_connect:
+            self._on_connect(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > _HIGH and not self._read_paused and self._transport:
+            self._read_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._wake()
+        # In clear text a client may close its half and still wait for our reply; TLS knows no half.
+        return self.get_extra("ssl_object") is None
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._ended = True
+        self._wake()
+        if self._writer and not self._writer.done():
+            self._writer.set_exception(ConnectionResetError("the connection is lost"))
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._writer and not self._writer.done():
+            self._writer.set_result(None)
+
+    def _wake(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    # -- used by sessions ----------------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer closed, or the connection broke."""
+        return self._ended
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer)
+
+    def take(self) -> bytes:
+        """Return what is here now, perhaps nothing."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        if self._read_paused and self._transport:
+            self._read_paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def read(self) -> bytes:
+        """Return at least one octet, or nothing at the end."""
+        while not self._buffer and not self._ended and not self._interrupted:
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        self._interrupted = False
+        return self.take()
+
+    def interrupt(self) -> None:
+        """Make the read under way, or the next one, return what is here, perhaps nothing."""
+        self._interrupted = True
+        self._wake()
+
+    def send(self, data: bytes) -> None:
+        """Write without waiting."""
+        if data and self._transport and not self._transport.is_closing():
+            self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Write, and wait until the peer keeps up. Raises ConnectionError."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the connection is lost")
+        self._transport.write(data)
+        while self._write_paused:
+            self._writer = self._loop.create_future()
+            try:
+                await self._writer
+            finally:
+                self._writer = None
+
+    async def start_tls(self, context: ssl.SSLContext, timeout: float, server_name: str | None = None) -> None:
+        """Do the handshake: as a client when `server_name` is given. Nothing may be buffered. Raises OSError."""
+        assert self._transport is not None
+        if self._buffer:
+            raise ConnectionError("octets before the TLS handshake")
+        transport = await self._loop.start_tls(
+            self._transport,
+            self,
+            context,
+            server_side=server_name is None,
+            server_hostname=server_name,
+            ssl_handshake_timeout=timeout,
+        )
+        if transport is None:
+            raise ConnectionResetError("the connection is lost")
+        self._transport = transport
+
+    def get_extra(self, name: str) -> object:
+        """Return what the transport knows: peername, sockname, ssl_object."""
+        return self._transport.get_extra_info(name) if self._transport else None
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport:
+            self._transport.abort()

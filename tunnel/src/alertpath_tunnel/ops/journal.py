@@ -1,0 +1,103 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Transaction lines: JSON, one a line, for the journal. Nothing of a message's content or addresses appears in them."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+import time
+from typing import TextIO
+
+from alertpath_tunnel.rules.message import Outcome
+from alertpath_tunnel.smtp.reply import Reply
+
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_ENHANCED = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+
+
+class Journal:
+    """Writes records to a stream that the service manager collects."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, record: dict[str, object]) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, **record}, ensure_ascii=True, separators=(",", ":"))
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except OSError:
+            # Mail does not stop because nobody listens to the log.
+            return
+
+
+def message_id_digest(message: bytes) -> str | None:
+    """Return the first 16 hexadecimal digits of SHA-256 over the Message-ID, by which both ends can find a message."""
+    head = message[: max(message.find(b"\r\n\r\n"), 0) or 65536]
+    match = _MESSAGE_ID.search(head)
+    return hashlib.sha256(match[1].strip()).hexdigest()[:16] if match else None
+
+
+class Transaction:
+    """Collects what one transaction did."""
+
+    def __init__(
+        self,
+        session: int,
+        tunnel: str,
+        client: str,
+        tls: tuple[str, str] | None,
+        upstream: str,
+        upstream_tls: tuple[str, str] | None,
+    ) -> None:
+        self._begun = time.monotonic()
+        self._accepted = 0
+        self._refused = 0
+        self._record: dict[str, object] = {
+            "event": "transaction",
+            "session": session,
+            "tunnel": tunnel,
+            "client_ip": client,
+            "client_tls": tls,
+            "next_hop": upstream,
+            "next_hop_tls": upstream_tls,
+        }
+
+    def recipient(self, reply: Reply) -> None:
+        if reply.positive:
+            self._accepted += 1
+        else:
+            self._refused += 1
+
+    def received(self, message: bytes) -> None:
+        self._record["size_in"] = len(message)
+        self._record["message_id_sha256"] = message_id_digest(message)
+        self._record["seconds_receiving"] = round(time.monotonic() - self._begun, 4)
+
+    def processed(self, outcome: Outcome) -> None:
+        tally = outcome.tally
+        self._record["rules"] = dict(tally.matches)
+        self._record["data_elements"] = dict(tally.elements)
+        self._record["notes"] = tally.notes
+        self._record["changed"] = tally.touched and outcome.refusal is None
+        if outcome.refusal is None:
+            self._record["size_out"] = len(outcome.content)
+
+    def record(self, reply: Reply | None, reason: str, by_next_hop: bool) -> dict[str, object]:
+        """Return the line. Of the next hop's text only the enhanced code appears: it may quote an address."""
+        enhanced = _ENHANCED.match(reply.lines[0]) if reply else None
+        return {
+            **self._record,
+            "recipients": self._accepted,
+            "recipients_refused": self._refused,
+            "reply": reply.code if reply else None,
+            "enhanced": enhanced[0].decode() if enhanced else None,
+            "reply_by": ("next hop" if by_next_hop else "tunnel") if reply else None,
+            "reason": reason,
+            "seconds": round(time.monotonic() - self._begun, 4),
+        }
