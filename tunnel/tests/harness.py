@@ -77,6 +77,10 @@ class Mailbox:
         assert isinstance(data, LoginPassword)
         return AuthResult(success=(data.login.decode(), data.password.decode()) == self.credentials)
 
+    def _knock(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), 5) as raw:
+            self.pki.client().wrap_socket(raw, server_hostname=NAME).close()
+
     @contextlib.contextmanager
     def running(self) -> Iterator[Mailbox]:
         self.port = free_port()
@@ -93,8 +97,8 @@ class Mailbox:
             **options,  # type: ignore[arg-type]
         )
         if self.mode == "implicit":
-            # The controller knocks in clear text to see whether it is up.
-            controller._trigger_server = lambda: None  # type: ignore[method-assign]
+            # The controller knocks with a context of the server's kind to see whether it is up.
+            controller._trigger_server = self._knock  # type: ignore[method-assign]
         controller.start()
         try:
             yield self
