@@ -15,8 +15,8 @@ import ssl
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-# The atoms of RFC 5322, section 3.2.3, without those that mean something to Postfix or to a shell of the reader.
-_LOCAL_PART = re.compile(r"[A-Za-z0-9!#&'*+/=?^_{}~-]+(?:\.[A-Za-z0-9!#&'*+/=?^_{}~-]+)*\Z")
+# The atoms of RFC 5322, section 3.2.3, without those that mean something to Postfix or its tables.
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!&'*+/=?^_~-]+(?:\.[A-Za-z0-9!&'*+/=?^_~-]+)*\Z")
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\Z")
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])\Z")
 _FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}\Z")
