@@ -1,0 +1,145 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compile a policy for an inventory: untrusted YAML and hosts in, the plan of docs/plan.md out. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import matrix, rules
+from .accepts import Accept, accepts
+from .check import check
+from .errors import Findings
+from .model import Host, Policy
+from .parse import parse
+from .world import World
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the policy means for every host."""
+
+    digest: str
+    ports: tuple[int, ...]
+    findings: tuple[dict[str, Any], ...]
+    hosts: dict[str, dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as docs/plan.md shows it."""
+        return {
+            "digest": self.digest,
+            "ports": list(self.ports),
+            "findings": list(self.findings),
+            "hosts": self.hosts,
+        }
+
+
+def compile_policy(
+    raw: Any,
+    hosts: Iterable[Host],
+    today: datetime.date,
+    file: str | None = None,
+    review_overdue: str | None = None,
+    probes_for: Collection[str] | None = None,
+) -> Plan:
+    """Compile *raw* for *hosts* as of *today*.
+
+    *file* names where the policy stands, for findings; *review_overdue* overrides the policy's own; *probes_for*
+    limits the probes to these hosts (all when None). Raises PolicyError with every reason the policy is refused for.
+    """
+    findings = Findings(file)
+    policy = parse(raw, findings)
+    if review_overdue:
+        policy = replace(policy, review_overdue=review_overdue)
+    world = World(policy, hosts, findings)
+    check(policy, world, today, findings)
+    findings.raise_errors()
+    opened = accepts(policy, world)
+    return Plan(
+        digest=_digest(policy, world),
+        ports=policy.ports,
+        findings=tuple(finding.as_dict() for finding in findings.warnings),
+        hosts={
+            host.name: _host(host, policy, world, opened, probes_for is None or host.name in probes_for)
+            for host in world.members
+        },
+    )
+
+
+def _host(host: Host, policy: Policy, world: World, opened: tuple[Accept, ...], with_probes: bool) -> dict[str, Any]:
+    router = host.name in world.routers
+    managed = host.name in world.managed
+    return {
+        "addresses": [str(block) for block in host.addresses],
+        "enforces": (["host"] if managed else []) + (["router"] if router else []),
+        "firewall": {
+            "ports": list(policy.ports),
+            "blocked": policy.blocked,
+            "egress": list(rules.shown(rules.egress(host, opened, managed))),
+            "ingress": list(rules.shown(rules.ingress(host, opened, managed))),
+            "forward": list(rules.shown(rules.forward(host, opened))) if router else [],
+        },
+        "next_hops": _next_hops(host, opened),
+        "listeners": _listeners(host, opened),
+        "probes": matrix.probes(host, world, opened) if with_probes else [],
+    }
+
+
+def _next_hops(host: Host, opened: tuple[Accept, ...]) -> list[dict[str, Any]]:
+    """Where the mail of *host* goes: the pinned ends of its paths."""
+    found = {
+        (accept.id, end.block, port): {
+            "path": accept.id,
+            "host": end.label,
+            "address": str(end.block),
+            "port": port,
+            "encryption": accept.encryption,
+            "name": end.server_name,
+        }
+        for accept in opened
+        if accept.encryption and any(accept.source.span.covers(own) for own in host.addresses)
+        for end in accept.narrow.values()
+        if end.block not in host.addresses
+        and any(own.version == end.block.version and accept.source.span.covers(own) for own in host.addresses)
+        for port in accept.ports
+    }
+    return [found[key] for key in sorted(found)]
+
+
+def _listeners(host: Host, opened: tuple[Accept, ...]) -> list[dict[str, Any]]:
+    """What *host* offers, and to whom."""
+    found: dict[tuple[int, str], list[Accept]] = {}
+    for accept in opened:
+        if accept.encryption and any(accept.destination.span.covers(own) for own in host.addresses):
+            for port in accept.ports:
+                found.setdefault((port, accept.encryption), []).append(accept)
+    return [
+        {
+            "paths": [accept.id for accept in offered],
+            "port": port,
+            "encryption": encryption,
+            "clients": [
+                str(block)
+                for block in sorted({end.block for accept in offered for end in accept.source.ends})
+                if block not in host.addresses
+            ],
+        }
+        for (port, encryption), offered in sorted(found.items())
+    ]
+
+
+def _digest(policy: Policy, world: World) -> str:
+    """SHA-256 over everything that the plan was made from, whatever order it was written in."""
+    parts = [
+        repr((policy.ports, policy.blocked, policy.widest)),
+        *(repr(item) for item in sorted(policy.zones, key=lambda zone: zone.name)),
+        *(repr(item) for item in sorted(policy.paths, key=lambda path: path.id)),
+        *sorted(repr(item) for item in (*policy.lan_gateways, *policy.sentinels)),
+        *(repr((host.name, sorted(host.groups), host.addresses, host.smtp_name)) for host in world.members),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
