@@ -122,6 +122,8 @@ class Instance:
         if banner_of:
             with socket.create_connection(("127.0.0.1", 25), timeout=5.0) as peer:
                 words = peer.recv(512).decode("ascii", "replace").split()
+                peer.sendall(b"QUIT\r\n")
+                peer.recv(512)
             if words[:1] != ["220"] or words[1:2] != [banner_of]:
                 raise CommandError(f"the SMTP server on loopback greets with {' '.join(words)!r}, not as {banner_of}")
 

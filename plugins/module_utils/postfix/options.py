@@ -50,8 +50,8 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "config_directory": {"type": "path", "default": "/etc/postfix"},
 }
 _HIDDEN = "(not shown: a secret)\n"
-# A foreign main.cf may hold a password in an inline or static table.
-_PASSWORDS = re.compile(r"^(\S*password\S*[ \t]*=)[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE)
+# A foreign main.cf may hold a password in an inline or static table; our own names a file.
+_PASSWORDS = re.compile(r"^(\S*password\S*[ \t]*=)(?![ \t]*texthash:\$)[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE)
 assert set(ARGUMENT_SPEC["tls"]["choices"]) == set(LEVELS)
 
 

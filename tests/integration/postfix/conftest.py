@@ -29,11 +29,11 @@ SYSTEM = Path("/etc/postfix")
 ADDRESSES = ("10.77.30.11", "10.77.30.12", "fd77:30::11", "fd77:30::12")
 
 
-def _until(check, seconds: float = 15.0, what: str = "it"):
-    """Return the first true result of *check* within *seconds*."""
+def _until(check, seconds: float = 15.0, what="it"):
+    """Return the first true result of *check* within *seconds*; *what* is a text, or makes one on failure."""
     deadline = time.monotonic() + seconds
     while not (found := check()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        assert time.monotonic() < deadline, f"{what() if callable(what) else what} did not happen within {seconds} s"
         time.sleep(0.1)
     return found
 

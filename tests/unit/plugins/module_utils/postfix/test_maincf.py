@@ -57,4 +57,6 @@ def test_versions(text, numbers):
 
 def test_a_password_in_a_foreign_main_cf_is_not_shown():
     text = b"a = 1\nsmtp_sasl_password_maps = inline:{\n  { x = u:geheim } }\nb = 2\n"
+    ours = b"smtp_sasl_password_maps = texthash:$alertpath_maps/sasl_passwd\n"
+    assert _shown(ours, False) == ours.decode()
     assert _shown(text, False) == "a = 1\nsmtp_sasl_password_maps = (not shown)\nb = 2\n"
