@@ -1,7 +1,7 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the end-to-end tests stand on: certificates, next hops, a raw client, and the service as a process of its own."""
+"""What the end-to-end tests stand on: certificates, next hops, a raw client, the service as a process."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import trustme
 from aiosmtpd.controller import Controller
@@ -69,11 +70,13 @@ class Mailbox:
     messages: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     port: int = 0
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.messages.append((envelope.mail_from or "", list(envelope.rcpt_tos), envelope.original_content or b""))
-        return "250 2.0.0 kept as %d" % len(self.messages)
+        return f"250 2.0.0 kept as {len(self.messages)}"
 
-    def authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
+    def authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object
+    ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         return AuthResult(success=(data.login.decode(), data.password.decode()) == self.credentials)
 
@@ -117,7 +120,7 @@ class ScriptedHop:
 
     CLOSE = b"\0close"
     SILENT = b"\0silent"
-    DEFAULT = {
+    DEFAULT: ClassVar[dict[str, bytes]] = {
         "": b"220 hop ESMTP\r\n",
         "EHLO": b"250-hop\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
         b"250 ENHANCEDSTATUSCODES\r\n",
@@ -130,7 +133,10 @@ class ScriptedHop:
     }
 
     def __init__(self, **script: bytes) -> None:
-        self.script = {**self.DEFAULT, **{("." if key == "END" else "" if key == "GREET" else key): value for key, value in script.items()}}
+        self.script = {
+            **self.DEFAULT,
+            **{("." if key == "END" else "" if key == "GREET" else key): value for key, value in script.items()},
+        }
         self.seen: list[list[bytes]] = []
         self.messages: list[bytes] = []
         self.port = 0

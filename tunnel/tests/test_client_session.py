@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from alertpath_tunnel.smtp.canonical import NotCanonical
 from alertpath_tunnel.smtp.client import ClientSession, ProtocolError
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ClientState
+from hypothesis import given
+from hypothesis import strategies as st
 
 SENDER = Path(b"a@b", {b"SIZE": b"10", b"SMTPUTF8": None})
 
@@ -50,8 +49,17 @@ def test_a_transaction() -> None:
 
 @pytest.mark.parametrize(
     "octets",
-    [b"250 ok\r\n250 again\r\n", b"hello\r\n", b"250-a\r\n251 b\r\n", b"1000 x\r\n", b"999 x\r\n", b"25 x\r\n", b"250_x\r\n", b"x" * 5000]
-    + [b"250-x\r\n" * 200],
+    [
+        b"250 ok\r\n250 again\r\n",
+        b"hello\r\n",
+        b"250-a\r\n251 b\r\n",
+        b"1000 x\r\n",
+        b"999 x\r\n",
+        b"25 x\r\n",
+        b"250_x\r\n",
+        b"x" * 5000,
+        b"250-x\r\n" * 200,
+    ],
 )
 def test_replies_that_are_none(octets: bytes) -> None:
     session = ready()

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import itertools
 
+import pytest
 from alertpath_tunnel.smtp import canonical, events, tables
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.server import ServerPolicy, ServerSession
+from hypothesis import given
+from hypothesis import strategies as st
 
 EXTENSIONS = {b"PIPELINING": b"", b"SIZE": b"0", b"8BITMIME": b"", b"SMTPUTF8": b"", b"DSN": b"", b"CHUNKING": b""}
 POLICY = ServerPolicy(b"t.example", size=2000, recipients=2, errors=5, tls_offered=True)
@@ -20,7 +21,9 @@ POLICY = ServerPolicy(b"t.example", size=2000, recipients=2, errors=5, tls_offer
 class Driver:
     """Answers every event with what the next hop of `answers` says, else with success."""
 
-    def __init__(self, policy: ServerPolicy = POLICY, extensions: dict[bytes, bytes] | None = None, **answers: int) -> None:
+    def __init__(
+        self, policy: ServerPolicy = POLICY, extensions: dict[bytes, bytes] | None = None, **answers: int
+    ) -> None:
         self.machine = ServerSession(policy)
         self.extensions = EXTENSIONS if extensions is None else extensions
         self.answers = answers
@@ -69,7 +72,12 @@ RCPT = b"RCPT TO:<c@d>\r\n"
 
 # Dialogue -> codes of the replies, and whether the connection is then closed.
 DIALOGUES: list[tuple[str, list[bytes], list[int], bool]] = [
-    ("whole transaction", [EHLO, MAIL, RCPT, b"DATA\r\n", b"x\r\n.\r\n", b"QUIT\r\n"], [250, 250, 250, 354, 250, 221], True),
+    (
+        "whole transaction",
+        [EHLO, MAIL, RCPT, b"DATA\r\n", b"x\r\n.\r\n", b"QUIT\r\n"],
+        [250, 250, 250, 354, 250, 221],
+        True,
+    ),
     ("pipelined", [EHLO, MAIL + RCPT + b"DATA\r\n", b".\r\n" + MAIL], [250, 250, 250, 354, 250, 250], False),
     ("lower case verbs", [b"ehlo x\r\n", b"mail from:<a@b>\r\n", b"rcpt to:<c@d>\r\n"], [250, 250, 250], False),
     ("HELO", [b"HELO x\r\n", MAIL, RCPT, b"DATA\r\n", b".\r\n"], [250, 250, 250, 354, 250], False),
@@ -112,19 +120,31 @@ DIALOGUES: list[tuple[str, list[bytes], list[int], bool]] = [
     ("no brackets", [EHLO, b"MAIL FROM:a@b\r\n"], [250, 501], False),
     ("quoted local part", [EHLO, b'MAIL FROM:<"a >b"@c>\r\n'], [250, 250], False),
     ("parameters", [EHLO, b"MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME RET=HDRS ENVID=x+2By\r\n"], [250, 250], False),
-    ("DSN of a recipient", [EHLO, MAIL, b"RCPT TO:<c@d> NOTIFY=FAILURE,DELAY ORCPT=rfc822;c@d\r\n"], [250, 250, 250], False),
+    (
+        "DSN of a recipient",
+        [EHLO, MAIL, b"RCPT TO:<c@d> NOTIFY=FAILURE,DELAY ORCPT=rfc822;c@d\r\n"],
+        [250, 250, 250],
+        False,
+    ),
     ("unknown parameter", [EHLO, b"MAIL FROM:<a@b> X=1\r\n"], [250, 555], False),
     ("AUTH parameter", [EHLO, b"MAIL FROM:<a@b> AUTH=<>\r\n"], [250, 555], False),
     ("parameter twice", [EHLO, b"MAIL FROM:<a@b> SIZE=1 SIZE=2\r\n"], [250, 501], False),
     ("bad value", [EHLO, b"MAIL FROM:<a@b> BODY=BINARYMIME\r\n"], [250, 501], False),
     ("declared size", [EHLO, b"MAIL FROM:<a@b> SIZE=2001\r\n"], [250, 552], False),
     ("UTF-8 without SMTPUTF8", [EHLO, "MAIL FROM:<ä@b>\r\n".encode()], [250, 553], False),
-    ("UTF-8 with SMTPUTF8", [EHLO, "MAIL FROM:<ä@b> SMTPUTF8\r\n".encode(), "RCPT TO:<ö@d>\r\n".encode()], [250, 250, 250], False),
+    (
+        "UTF-8 with SMTPUTF8",
+        [EHLO, "MAIL FROM:<ä@b> SMTPUTF8\r\n".encode(), "RCPT TO:<ö@d>\r\n".encode()],
+        [250, 250, 250],
+        False,
+    ),
     ("not UTF-8", [EHLO, b"MAIL FROM:<\xe4@b> SMTPUTF8\r\n"], [250, 501], False),
 ]
 
 
-@pytest.mark.parametrize(("chunks", "codes", "closed"), [row[1:] for row in DIALOGUES], ids=[row[0] for row in DIALOGUES])
+@pytest.mark.parametrize(
+    ("chunks", "codes", "closed"), [row[1:] for row in DIALOGUES], ids=[row[0] for row in DIALOGUES]
+)
 def test_dialogue(chunks: list[bytes], codes: list[int], closed: bool) -> None:
     driver = Driver()
     replies = driver.say(*chunks)
@@ -237,7 +257,11 @@ def test_stuffing_is_undone(content: bytes) -> None:
 @given(st.one_of(CONTENT, DOTTED), st.lists(st.integers(0, 3000), max_size=12), st.booleans())
 def test_any_split_of_the_input_gives_the_same_events(content: bytes, cuts: list[int], broken: bool) -> None:
     # Commands after which the client must wait come in pieces of their own; within them anything may be cut.
-    groups = [EHLO, MAIL + RCPT + RCPT + b"DATA\r\n", canonical.stuff(content + (b"x\ny\r\n" if broken else b"")) + MAIL + b"RSET\r\n"]
+    groups = [
+        EHLO,
+        MAIL + RCPT + RCPT + b"DATA\r\n",
+        canonical.stuff(content + (b"x\ny\r\n" if broken else b"")) + MAIL + b"RSET\r\n",
+    ]
 
     def run(pieces: list[list[bytes]]) -> tuple[list[events.Event], bytes]:
         driver = Driver()
@@ -249,7 +273,7 @@ def test_any_split_of_the_input_gives_the_same_events(content: bytes, cuts: list
     split = []
     for group in groups:
         edges = [0, *sorted({cut % len(group) for cut in cuts}), len(group)]
-        split.append([group[a:b] for a, b in zip(edges, edges[1:], strict=False)])
+        split.append([group[a:b] for a, b in itertools.pairwise(edges)])
     assert run(split) == whole
 
 

@@ -232,11 +232,12 @@ class Session:
 
     async def _message(self, event: events.Message) -> None:
         assert self._transaction is not None
-        if event.refusal:
-            await self._reset_upstream()
-            self._finish(event.refusal, "not acceptable", close=event.refusal is tables.CLOSING_CONTENT)
-            return
         self._share.hold(len(event.content))
+        refusal = event.refusal or (tables.FULL if self._share.over else None)
+        if refusal:
+            await self._reset_upstream()
+            self._finish(refusal, "not acceptable", close=refusal is tables.CLOSING_CONTENT)
+            return
         self._transaction.received(event.content)
         outcome = await self._process(event.content)
         self._transaction.processed(outcome)
