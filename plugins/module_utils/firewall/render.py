@@ -1,0 +1,136 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Ruleset as nft's text: one table of our own, replaced whole in one transaction. Pure.
+
+The rules are stateless. They look at the destination port of every TCP packet, so the first load needs no connection
+tracking and cannot freeze the session that loads it, and an established SMTP connection that is not allowed any more
+is cut. Only packets whose destination port is declared are looked at: no other service can be cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Dict, List, NamedTuple, Tuple
+
+from ..managed_file import MARK
+from . import maps
+from .model import LogLine, Ruleset
+
+TABLE = "alertpath"
+# The first chain also carries the digest: nft lists chains without reading the elements of maps.
+DIGEST_CHAIN = "output"
+DIGEST_MARK = "alertpath rules "
+
+_CHAINS = {  # direction: (base chain and hook, match for loopback)
+    "egress": ("output", 'oifname "lo"'),
+    "ingress": ("input", 'iifname "lo"'),
+    "forward": ("forward", ""),
+}
+_REPLACE = f"table inet {TABLE} {{\n}}\ndelete table inet {TABLE}\n"
+_TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
+_FAMILIES = {4: "ip", 6: "ip6"}
+_ANSWERS = {
+    "reset": " reject with tcp reset",
+    "admin-prohibited": " reject with icmpx type admin-prohibited",
+    "drop": " drop",
+}
+# A comment holds 128 bytes at most (libnftnl, NFTNL_UDATA_COMMENT_MAXLEN).
+_COMMENT_LENGTH = 120
+
+
+class Rendered(NamedTuple):
+    """The text to load, the digest it carries, and how many elements its maps hold."""
+
+    text: str
+    digest: str
+    elements: int
+
+
+def tables(ruleset: Ruleset) -> Dict[str, List[maps.VerdictMap]]:
+    """Return the verdict maps of each governed direction, in the order of their lookup."""
+    return {direction: maps.build(direction, rules) for direction, rules in ruleset.directions().items()}
+
+
+def render(ruleset: Ruleset) -> Rendered:
+    """Return *ruleset* as a transaction that replaces the table. The same rules give the same text, in any order."""
+    lines: List[str] = []
+    directions = tables(ruleset)
+    for direction in directions:
+        lines += [f"\tcounter blocked_{direction} {{", "\t}"]
+    for found in directions.values():
+        for verdicts in found:
+            lines += _map(verdicts)
+    for direction, found in directions.items():
+        lines += _governed(direction, found, ruleset)
+    ports = ", ".join(map(str, ruleset.ports))
+    for direction in directions:
+        lines += _base(direction, ports)
+    body = "\n".join(lines)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    marked = body.replace(
+        f"\tchain {DIGEST_CHAIN} {{\n", f'\tchain {DIGEST_CHAIN} {{\n\t\tcomment "{DIGEST_MARK}{digest}"\n', 1
+    )
+    count = sum(len(verdicts.elements) for found in directions.values() for verdicts in found)
+    return Rendered(
+        f"# {MARK}\n{replacing(f'table inet {TABLE} {{{chr(10)}{marked}{chr(10)}}}{chr(10)}')}", digest, count
+    )
+
+
+def replacing(table: str) -> str:
+    """Return *table*, the listing of our table, as a transaction that puts it in place of any other one."""
+    return _REPLACE + table
+
+
+def removing() -> str:
+    """Return the transaction after which our table is not there, whether it was or not."""
+    return _REPLACE
+
+
+def _map(verdicts: maps.VerdictMap) -> List[str]:
+    address = _TYPES[verdicts.version]
+    lines = [f"\tmap {verdicts.name} {{", f"\t\ttype {address} . {address} . inet_service : verdict"]
+    if verdicts.interval:
+        lines.append("\t\tflags interval")
+    comments: Dict[Tuple[str, ...], str] = {}
+    elements = []
+    for source, destination, port, paths in verdicts.elements:
+        comment = comments.get(paths)
+        if comment is None:
+            comment = comments[paths] = _comment(paths)
+        elements.append(f"\t\t\t{source.text} . {destination.text} . {port}{comment} : accept")
+    return [*lines, "\t\telements = {", ",\n".join(elements), "\t\t}", "\t}"]
+
+
+def _comment(paths: Tuple[str, ...]) -> str:
+    # nft has no way to write a quotation mark inside a string, so unusual characters are replaced.
+    words = " ".join(re.sub(r"[^A-Za-z0-9_.:/+-]", "_", path) for path in paths)[:_COMMENT_LENGTH].rstrip()
+    return f' comment "{words}"' if words else ""
+
+
+def _governed(direction: str, found: List[maps.VerdictMap], ruleset: Ruleset) -> List[str]:
+    lines = [f"\tchain {direction} {{"]
+    for verdicts in found:
+        family = _FAMILIES[verdicts.version]
+        lines.append(f"\t\t{family} saddr . {family} daddr . tcp dport vmap @{verdicts.name}")
+    if ruleset.log:
+        lines.append("\t\t" + _log(direction, ruleset.log))
+    lines.append(f'\t\tcounter name "blocked_{direction}"{_ANSWERS[ruleset.blocked]}')
+    return [*lines, "\t}"]
+
+
+def _log(direction: str, log: LogLine) -> str:
+    group = "" if log.group is None else f" group {log.group}"
+    return f'limit rate {log.rate} log prefix "alertpath blocked {direction}: "{group}'
+
+
+def _base(direction: str, ports: str) -> List[str]:
+    chain, loopback = _CHAINS[direction]
+    return [
+        f"\tchain {chain} {{",
+        f"\t\ttype filter hook {chain} priority filter; policy accept;",
+        *([f"\t\t{loopback} accept"] if loopback else []),
+        f"\t\ttcp dport {{ {ports} }} jump {direction}",
+        "\t}",
+    ]

@@ -1,0 +1,236 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_firewall
+short_description: Let only the declared SMTP connections pass a host, with nftables
+version_added: 0.1.0
+description:
+  - Owns one table of nftables, C(table inet alertpath), whole. No other table, chain or file is touched, so it works
+    beside firewalld, ufw and Docker. What it blocks stays blocked whatever other tables accept.
+  - Looks at TCP packets whose destination port is one of O(ports), and at nothing else. It cannot cut SSH, and port 22
+    is refused. Traffic on the loopback interface is not touched.
+  - The rules are stateless. Loading them for the first time freezes no session, and an established SMTP connection
+    that is not allowed any more is cut.
+  - Rules sit in verdict maps, so that the cost for a packet does not grow with their number, and are put in place by
+    one transaction of the kernel.
+  - Blocked attempts are counted, and logged at a limited rate.
+  - Three sources are compared and reported apart. They are what is declared, what is loaded, and what a restart would
+    bring. An unchanged run does not touch the loaded table.
+  - When a step fails, the loaded rules, the boot file and the unit are put back as they were.
+notes:
+  - Answers to a client whose own port number is one of O(ports) are blocked too. Clients take such ports only from the
+    ephemeral range, by default from 32768; the module warns about O(ports) that lie there.
+  - Forwarded traffic, that of containers and virtual machines included, is governed only with O(router=true). Frames
+    that a bridge passes on do not go through it unless C(br_netfilter) says so.
+  - A changed table starts with its counters at zero.
+requirements:
+  - nftables 0.9.7 or later and Linux 5.10 or later on the host
+  - util-linux (C(unshare)), for a throw-away network namespace in which rules are compared as the kernel lists them
+  - systemd, unless O(persist=false)
+extends_documentation_fragment:
+  - alertpath.smtp.attributes
+  - alertpath.smtp.attributes.actiongroup_smtp
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The rules are loaded into a throw-away network namespace, so that what the kernel would refuse is found.
+  diff_mode:
+    support: full
+    details:
+      - Shows the table as nft lists it, without the values of counters.
+      - The boot file and the unit are shown when they differ.
+  platform:
+    platforms: linux
+options:
+  state:
+    description:
+      - V(present) makes the rules given here the only ones of the table.
+      - V(absent) removes the table and, with O(persist=true), the boot file and the unit.
+    type: str
+    choices: [present, absent]
+    default: present
+  ports:
+    description:
+      - The TCP ports that count as SMTP. What no rule accepts on them is blocked.
+      - Required with O(state=present).
+    type: list
+    elements: int
+  egress:
+    description:
+      - The connections this host may open. Each rule is a dictionary with the following keys.
+      - C(source) and C(destination), each one IPv4 or IPv6 address, or one network in prefix form, both of the same
+        version.
+      - C(port), one of O(ports).
+      - C(path), the name of the policy's path, for the reader. It stands as a comment in the table. Optional.
+    type: list
+    elements: dict
+    default: []
+  ingress:
+    description: The connections this host may accept. Rules as in O(egress).
+    type: list
+    elements: dict
+    default: []
+  forward:
+    description: The connections this host may route. Rules as in O(egress). Allowed with O(router=true) only.
+    type: list
+    elements: dict
+    default: []
+  router:
+    description: Whether this host routes for others, so that forwarded traffic is governed too.
+    type: bool
+    default: false
+  blocked:
+    description:
+      - How a blocked attempt is answered.
+      - V(reset) answers at once and, unlike ICMP, is not rationed by the kernel. V(admin-prohibited) is an ICMP error.
+        V(drop) is silence.
+    type: str
+    choices: [reset, admin-prohibited, drop]
+    default: reset
+  log:
+    description: Whether blocked attempts are logged, with the prefix C(alertpath blocked egress) or the like.
+    type: bool
+    default: true
+  log_rate:
+    description: How many blocked attempts of each direction are logged at most, as a number per V(second), V(minute),
+      V(hour) or V(day).
+    type: str
+    default: 10/minute
+  log_group:
+    description: The netlink group that log messages go to, for C(ulogd2). Without it they go to the kernel's log.
+    type: int
+  persist:
+    description:
+      - Whether the rules come back after a restart, by the boot file C(/etc/alertpath/firewall.nft) and the unit
+        C(alertpath-firewall.service), which loads it before the network is up.
+      - The unit follows C(nftables.service), which removes every table when it starts, stops or reloads.
+    type: bool
+    default: true
+  lock_timeout:
+    description: How many seconds to wait while another run of this module works on the same host.
+    type: int
+    default: 30
+author:
+  - Alertpath contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Let a vault reach its two tunnels and nobody else
+  alertpath.smtp.smtp_firewall:
+    ports: [25, 465, 587]
+    egress:
+      - {path: vault-to-tunnel, source: 10.77.20.11, destination: 10.77.30.11, port: 587}
+      - {path: vault-to-tunnel, source: "fd77:20::11", destination: "fd77:30::11", port: 587}
+
+- name: Apply what the plan says for this host
+  alertpath.smtp.smtp_firewall:
+    ports: "{{ rules.ports }}"
+    egress: "{{ rules.egress }}"
+    ingress: "{{ rules.ingress }}"
+    blocked: "{{ rules.blocked }}"
+  vars:
+    rules: "{{ smtp_plan.hosts[inventory_hostname].firewall }}"
+
+- name: Let a LAN gateway pass the mail server's SMTP only
+  alertpath.smtp.smtp_firewall:
+    ports: [25, 465, 587]
+    router: true
+    forward:
+      - {path: mail-out, source: 10.77.10.25, destination: 0.0.0.0/0, port: 25}
+
+- name: Remove the rules
+  alertpath.smtp.smtp_firewall:
+    state: absent
+"""
+
+RETURN = r"""
+drift:
+  description: Which of the three sources differed from what is declared, before this run changed anything.
+  returned: success
+  type: dict
+  contains:
+    live:
+      description: Whether the loaded table differed.
+      type: bool
+      sample: true
+    boot:
+      description:
+        - Whether a restart would have brought something else, because of the boot file, the unit, or the unit's state.
+        - Always V(false) with O(persist=false).
+      type: bool
+      sample: false
+blocked:
+  description:
+    - The blocked attempts counted for each direction since the table was loaded. Zero when this run changed the table.
+    - With O(state=absent), the last counts of the removed table.
+  returned: success
+  type: dict
+  sample:
+    egress: {packets: 3, bytes: 180}
+    ingress: {packets: 0, bytes: 0}
+rules:
+  description: How many elements the verdict maps hold. Rules that other rules contain are not among them.
+  returned: success
+  type: int
+  sample: 4
+nft_version:
+  description: The version of nft on the host.
+  returned: success
+  type: str
+  sample: 1.0.6
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.alertpath.smtp.plugins.module_utils.command import CommandError
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall import forwarding, model
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.firewall import Firewall
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.lock import LockBusy
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.undo import ChangeFailed
+
+ARGUMENT_SPEC = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "ports": {"type": "list", "elements": "int"},
+    "egress": {"type": "list", "elements": "dict", "default": []},
+    "ingress": {"type": "list", "elements": "dict", "default": []},
+    "forward": {"type": "list", "elements": "dict", "default": []},
+    "router": {"type": "bool", "default": False},
+    "blocked": {"type": "str", "choices": list(model.BLOCKED), "default": "reset"},
+    "log": {"type": "bool", "default": True},
+    "log_rate": {"type": "str", "default": "10/minute"},
+    "log_group": {"type": "int"},
+    "persist": {"type": "bool", "default": True},
+    "lock_timeout": {"type": "int", "default": 30},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC, required_if=[("state", "present", ["ports"])], supports_check_mode=True
+    )
+    params = module.params
+    try:
+        ruleset = model.from_options(params) if params["state"] == "present" else None
+        firewall = Firewall(params["persist"], module.check_mode, module._diff, params["lock_timeout"])
+        outcome = firewall.present(ruleset) if ruleset else firewall.absent()
+        version = firewall.nft.version()
+    except (model.RulesRefused, CommandError, LockBusy, ChangeFailed, OSError) as error:
+        module.fail_json(msg=str(error))
+    for warning in model.warnings(ruleset) + forwarding.warnings(ruleset) if ruleset else []:
+        module.warn(warning)
+    module.exit_json(
+        changed=outcome.changed,
+        diff=outcome.diff,
+        drift={"live": outcome.live_differs, "boot": outcome.boot_differs},
+        blocked=outcome.blocked,
+        rules=outcome.elements,
+        nft_version=version,
+    )
+
+
+if __name__ == "__main__":
+    main()
