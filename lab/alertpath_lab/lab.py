@@ -17,6 +17,7 @@ from . import parse, yaml_source
 from .cgroup import Group, machine_hierarchies
 from .errors import LabError
 from .layout import ROOT, Layout
+from .limits import restore_limits
 from .system import is_mounted, wait_until, write_file
 from .topology import Host, Topology
 
@@ -157,8 +158,7 @@ def locked(layout: Layout) -> Iterator[None]:
     finally:
         if not layout.state.exists():
             layout.lock.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                ROOT.rmdir()
+            restore_limits()
         os.close(handle)
 
 

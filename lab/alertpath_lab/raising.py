@@ -24,6 +24,7 @@ from .errors import LabError
 from .inventory import check_inventory, write_inventory
 from .lab import Lab, Record
 from .layout import Layout
+from .limits import raise_limits
 from .system import run, run_steps, write_file
 from .teardown import tear_down
 from .topology import Host, Topology
@@ -43,6 +44,7 @@ def raise_lab(lab: Lab, wanted: Record, inventory: Path, say: Say) -> None:
     if lab.leftovers() and not lab.layout.ready.exists():
         say("removing what an interrupted command left behind")
         tear_down(lab, say=lambda _text: None)
+    raise_limits()
     lab.join_builders()
     record = lab.read()
     if record is None:
