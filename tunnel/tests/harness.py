@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -109,17 +109,16 @@ class Mailbox:
             controller.stop()
 
 
-Answer = Callable[[bytes, socket.socket], bytes | None]
-
-
 class ScriptedHop:
-    """A next hop that answers by a script: command word -> reply, or a function of the line and the socket.
+    """A next hop that answers by a script: command word -> reply.
 
-    CLOSE closes, SILENT never answers; "." is the end of data. Transcript of every connection in `seen`.
+    CLOSE closes, SILENT never answers, SLOW before a reply delays it; "." is the end of data.
+    The transcript of every connection is in `seen`.
     """
 
     CLOSE = b"\0close"
     SILENT = b"\0silent"
+    SLOW = b"\0slow"
     DEFAULT: ClassVar[dict[str, bytes]] = {
         "": b"220 hop ESMTP\r\n",
         "EHLO": b"250-hop\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n"
@@ -189,6 +188,9 @@ class ScriptedHop:
 
     def _say(self, connection: socket.socket, word: str) -> bool:
         reply = self.script.get(word, b"500 5.5.2 what\r\n")
+        if reply.startswith(self.SLOW):
+            reply = reply.removeprefix(self.SLOW)
+            time.sleep(0.5)
         if reply.endswith(self.CLOSE):
             connection.sendall(reply.removesuffix(self.CLOSE))
             connection.shutdown(socket.SHUT_RDWR)

@@ -315,11 +315,12 @@ def test_nesting_and_part_bombs_are_refused_quickly() -> None:
         MessageView(b"X: " + b"y" * 70000 + b"\r\n\r\n", LIMITS)
 
 
-def test_a_change_that_would_make_another_message_is_refused() -> None:
+@pytest.mark.parametrize("line", ["--b1--", "--b1", "--b1x"])
+def test_a_change_that_would_make_another_message_is_refused(line: str) -> None:
     rules = model.ExtractText("x", model.Pattern("SECRET"), (model.Transform("t", "evil"),))
     profile = model.Profile("p", (model.ExtractMessage("m", model.FIELDS, "pass", "refuse", (rules,)),))
-    engine = Engine([profile], {"evil": lambda _: "--b1--"})
-    message = crlf("MIME-Version: 1.0\n" + multipart("\nSECRET", "\nsecond"))
+    engine = Engine([profile], {"evil": lambda _: line})
+    message = crlf("MIME-Version: 1.0\n" + multipart("\nSECRET\n\nmore", "\nsecond"))
     outcome = Processor([profile], engine, LIMITS).process(message)
     assert outcome.refusal is not None
     assert outcome.refusal.code == 451

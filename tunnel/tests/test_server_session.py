@@ -225,6 +225,17 @@ def test_mail_commands_wait_for_tls() -> None:
     assert driver.say(b"NOOP\r\n", b"STARTTLS\r\n", EHLO, MAIL)[-1].startswith("250")
 
 
+@pytest.mark.parametrize("ahead", [MAIL, b"N"])
+def test_what_arrives_before_the_reply_to_ehlo_is_unauthorised_pipelining(ahead: bytes) -> None:
+    machine = ServerSession(POLICY)
+    machine.receive(EHLO)
+    assert isinstance(machine.next_event(), events.Hello)
+    machine.receive(ahead)
+    machine.accept_hello(EXTENSIONS)
+    assert machine.take_output().startswith(b"554 5.5.0")
+    assert isinstance(machine.next_event(), events.Closed)
+
+
 def test_verdicts_move_the_state() -> None:
     driver = Driver(Rcpt=550)
     assert [reply[:3] for reply in driver.say(EHLO, MAIL, RCPT, b"DATA\r\n")] == ["250", "250", "550", "503"]
