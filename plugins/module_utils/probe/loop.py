@@ -1,0 +1,95 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One thread, many sockets: readiness callbacks, timers, and a budget of file descriptors."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import resource
+import selectors
+import socket
+import time
+from typing import Callable, List, Optional, Tuple
+
+_SPARE = 64
+_AT_MOST = 8192
+
+
+class Timer:
+    """A callback that is due once; `cancel` takes it back."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Optional[Callable[[], None]] = callback
+
+    def cancel(self) -> None:
+        """Take it back."""
+        self.callback = None
+
+
+class Loop:
+    """Calls back when sockets are ready and when timers are due, until nothing is left to wait for."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: List[Tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+
+    @staticmethod
+    def now() -> float:
+        """Seconds on a clock that never jumps."""
+        return time.monotonic()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back once in *seconds*."""
+        timer = Timer(callback)
+        heapq.heappush(self._timers, (self.now() + seconds, next(self._order), timer))
+        return timer
+
+    def watch(self, sock: socket.socket, write: bool, callback: Callable[[], None]) -> None:
+        """Call back whenever *sock* can be written (*write*) or else read, and on its errors."""
+        self._selector.register(sock, selectors.EVENT_WRITE if write else selectors.EVENT_READ, callback)
+
+    def rewatch(self, sock: socket.socket, write: bool, callback: Callable[[], None]) -> None:
+        """Change what a watched socket is watched for; *write* adds writing to reading."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if write else 0)
+        self._selector.modify(sock, events, callback)
+
+    def forget(self, sock: socket.socket) -> None:
+        """Watch *sock* no more."""
+        self._selector.unregister(sock)
+
+    def run(self) -> None:
+        """Run until no timer and no socket is left."""
+        while True:
+            while self._timers and self._timers[0][2].callback is None:
+                heapq.heappop(self._timers)
+            if not self._timers and not self._selector.get_map():
+                return
+            wait = max(self._timers[0][0] - self.now(), 0.0) if self._timers else None
+            for key, _events in self._selector.select(wait):
+                if self._selector.get_map().get(key.fd) is key:  # an earlier callback may have closed it
+                    key.data()
+            self._run_timers()
+
+    def _run_timers(self) -> None:
+        now = self.now()
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            if timer.callback is not None:
+                timer.callback()
+
+    def close(self) -> None:
+        """Give the selector's descriptor back."""
+        self._selector.close()
+
+
+def descriptor_budget() -> int:
+    """Raise the soft limit of open files to the hard one; return how many sockets may be open at once."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _AT_MOST + _SPARE if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(min(wanted - _SPARE, _AT_MOST), 8)

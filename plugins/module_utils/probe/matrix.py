@@ -1,0 +1,261 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole matrix of targets, probed at once from this host, and judged."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from . import verdict
+from .connector import Schedule
+from .job import Answer, Job, Means, Question
+from .loop import Loop, descriptor_budget
+from .model import (
+    ALLOWED,
+    BLOCKED,
+    CONNECT,
+    CONNECTED,
+    LOCAL_ERROR,
+    NAME_ERROR,
+    NONE,
+    TLS,
+    Endpoint,
+    Evidence,
+    Finding,
+    Target,
+)
+from .names import Resolved, numeric, resolve
+from .tls import HOST_AUTHORITIES, Trust, describing_context, verifying_context
+
+PATIENCE = 4.0
+"""Seconds of a second, longer look. The kernel gives up on a neighbour after 3.05 s: less would call that silence."""
+_ATTEMPTS = 5
+_PATIENT_ATTEMPTS = 7
+_STARTS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to probe; the module's options of the same names."""
+
+    depth: str = TLS
+    window: float = 1.5
+    timeout: float = 15.0
+    control_ports: Tuple[int, ...] = (22,)
+    require_control: bool = True
+    trust: Trust = HOST_AUTHORITIES
+
+
+class Row(NamedTuple):
+    """One line of evidence."""
+
+    target: Target
+    address: Optional[str]
+    answer: Answer
+    control: Optional[str]
+    judgement: verdict.Judgement
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the row as plain data: the target's fields, what was found, and the verdict."""
+        finding = self.answer.finding
+        return {
+            **self.target._asdict(),
+            "address": self.address,
+            "outcome": finding.outcome,
+            "evidence": finding.evidence.as_dict(),
+            "attempts": self.answer.attempts,
+            "seconds": round(self.answer.seconds, 3),
+            "control": self.control,
+            "verdict": self.judgement.verdict,
+            "reason": self.judgement.reason,
+        }
+
+
+class Evidences(NamedTuple):
+    """The rows of a run, in the order of its targets, and how many destinations gave a positive control by family."""
+
+    rows: List[Row]
+    controls: Dict[str, int]
+
+
+class _Line(NamedTuple):
+    """A target at one of its addresses, or why it has none."""
+
+    target: Target
+    endpoint: Optional[Endpoint]
+    finding: Optional[Finding] = None
+
+
+_Place = Tuple[Optional[Tuple[Any, ...]], str]
+
+
+def _place(endpoint: Endpoint) -> _Place:
+    """The two ends of a path, whatever the port."""
+    return endpoint.source, endpoint.address[0]
+
+
+def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
+    """Probe all *targets* at once and judge what was seen.
+
+    A destination that is a name gives one row per address. Raises `TrustError` when the authorities'
+    certificates cannot be used; whatever goes wrong with a target is in its row.
+    """
+    lines = list(_lines(targets, settings.timeout))
+    controls = _controls(lines, settings.control_ports)
+    questions = [_question(line, settings) for line in lines if line.endpoint is not None]
+    answers = _run([*controls, *questions], _means(questions, settings))
+    by_control = dict(zip(controls, answers))
+    found = iter(answers[len(controls) :])
+    seen = [next(found) if line.finding is None else Answer(line.finding, 0, 0.0) for line in lines]
+    return _judge(lines, seen, by_control, settings)
+
+
+def _lines(targets: Sequence[Target], timeout: float) -> Iterable[_Line]:
+    names = {target.destination for target in targets if numeric(target.destination, target.port) is None}
+    resolved = resolve(names, timeout)
+    for target in targets:
+        address = numeric(target.destination, target.port)
+        if address is not None:
+            yield _line(target, *address)
+            continue
+        yield from _named(target, resolved[target.destination])
+
+
+def _named(target: Target, resolved: Resolved) -> Iterable[_Line]:
+    source = numeric(target.source, 0) if target.source else None
+    usable = [(family, address) for family, address in resolved.addresses if source is None or family == source[0]]
+    if not usable:
+        error = resolved.error or f"{target.destination} has no address of the source's family"
+        yield _Line(target, None, Finding(NAME_ERROR, Evidence(error)))
+    for family, address in usable:
+        yield _line(target, family, (address[0], target.port, *address[2:]))
+
+
+def _line(target: Target, family: int, address: Tuple[Any, ...]) -> _Line:
+    if target.source is None:
+        return _Line(target, Endpoint(family, address))
+    source = numeric(target.source, 0)
+    if source is None or source[0] != family:
+        text = f"the source {target.source} is no address of the destination's family"
+        return _Line(target, None, Finding(LOCAL_ERROR, Evidence(text, local=True)))
+    return _Line(target, Endpoint(family, address, source[1]))
+
+
+def _controls(lines: Iterable[_Line], ports: Sequence[int]) -> List[Question]:
+    """Ask every destination that should be blocked for a sign of life on another port."""
+    places: Dict[_Place, Endpoint] = {}
+    for line in lines:
+        if line.endpoint is not None and line.target.expect == BLOCKED:
+            places.setdefault(_place(line.endpoint), line.endpoint)
+    return [
+        Question(endpoint._replace(address=(endpoint.address[0], port, *endpoint.address[2:])), patient=True)
+        for endpoint in places.values()
+        for port in ports
+    ]
+
+
+def _question(line: _Line, settings: Settings) -> Question:
+    assert line.endpoint is not None
+    target = line.target
+    if target.expect == BLOCKED:
+        return Question(line.endpoint, patient=not settings.control_ports)
+    return Question(line.endpoint, settings.depth, target.encryption or NONE, target.name, insist=True)
+
+
+def _means(questions: Iterable[Question], settings: Settings) -> Means:
+    describing = describing_context()
+    verifying = chain_only = describing
+    wanted = any(asked.depth == TLS and asked.encryption != NONE for asked in questions)
+    if wanted or settings.trust != HOST_AUTHORITIES:
+        verifying = verifying_context(settings.trust)
+        chain_only = verifying_context(settings.trust)
+        chain_only.check_hostname = False
+    return Means(
+        loop=Loop(),
+        schedule=Schedule(_ATTEMPTS, settings.window),
+        patient=Schedule(_PATIENT_ATTEMPTS, max(PATIENCE, 2 * settings.window)),
+        timeout=settings.timeout,
+        verifying=verifying,
+        chain_only=chain_only,
+        describing=describing,
+        now=datetime.now(timezone.utc),
+    )
+
+
+def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
+    """Answer all questions, as many at once as there are file descriptors for."""
+    answers: List[Optional[Answer]] = [None] * len(questions)
+    waiting: Deque[int] = deque(range(len(questions)))
+    free = descriptor_budget() // _PATIENT_ATTEMPTS
+    pumping = False
+
+    def pump() -> None:
+        nonlocal free, pumping
+        pumping = False
+        for _ in range(min(free, len(waiting), _STARTS_AT_ONCE)):
+            free -= 1
+            index = waiting.popleft()
+            Job(means, questions[index], receiver(index)).start()
+        later()
+
+    def later() -> None:
+        nonlocal pumping
+        if waiting and free > 0 and not pumping:
+            pumping = True
+            means.loop.call_later(0, pump)
+
+    def receiver(index: int) -> Callable[[Answer], None]:
+        def receive(answer: Answer) -> None:
+            nonlocal free
+            answers[index] = answer
+            free += 1
+            later()
+
+        return receive
+
+    later()
+    try:
+        means.loop.run()
+    finally:
+        means.loop.close()
+    return [answer for answer in answers if answer is not None]
+
+
+def _judge(
+    lines: Sequence[_Line], seen: Sequence[Answer], controls: Dict[Question, Answer], settings: Settings
+) -> Evidences:
+    living: Set[_Place] = set()
+    silent: Dict[_Place, Finding] = {}
+    for question, answer in controls.items():
+        if verdict.is_sign_of_life(answer.finding):
+            living.add(_place(question.endpoint))
+        else:
+            silent[_place(question.endpoint)] = answer.finding
+    for line, answer in zip(lines, seen):
+        if line.endpoint is not None and answer.finding.outcome in CONNECTED:
+            living.add(_place(line.endpoint))
+    families = {_family(address) for _source, address in living}
+    rows = []
+    for line, answer in zip(lines, seen):
+        level = None
+        if line.endpoint is not None:
+            place = _place(line.endpoint)
+            lives = place in living
+            answer = answer._replace(finding=verdict.settle(answer.finding, lives, silent.get(place)))
+            if line.target.expect == BLOCKED:
+                level = verdict.control_level(lives, _family(place[1]) in families)
+        depth = CONNECT if line.target.expect != ALLOWED else settings.depth
+        judgement = verdict.judge(
+            line.target.expect, depth, answer.finding, level or verdict.NO_CONTROL, settings.require_control
+        )
+        rows.append(Row(line.target, line.endpoint.address[0] if line.endpoint else None, answer, level, judgement))
+    by_family = {name: sum(1 for _, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
+    return Evidences(rows, by_family)
+
+
+def _family(address: str) -> str:
+    return "ipv6" if ":" in address else "ipv4"

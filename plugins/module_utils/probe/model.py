@@ -1,0 +1,106 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a probe is asked, and what it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+ALLOWED = "allowed"
+BLOCKED = "blocked"
+EXPECTATIONS = (ALLOWED, BLOCKED)
+
+CONNECT = "connect"
+BANNER = "banner"
+TLS = "tls"
+DEPTHS = (CONNECT, BANNER, TLS)
+"""How far a probe goes, each depth including the one before it."""
+
+NONE = "none"
+STARTTLS = "starttls"
+IMPLICIT = "implicit"
+ENCRYPTIONS = (STARTTLS, IMPLICIT, NONE)
+
+OPEN = "open"
+REFUSED = "refused"
+REJECTED = "rejected"
+FILTERED = "filtered"
+NO_ROUTE = "no_route"
+NAME_ERROR = "name_error"
+LOCAL_ERROR = "local_error"
+BANNER_TIMEOUT = "banner_timeout"
+NOT_SMTP = "not_smtp"
+GREETING_REFUSED = "greeting_refused"
+TLS_MISSING = "tls_missing"
+TLS_FAILED = "tls_failed"
+WRONG_SERVER = "wrong_server"
+
+SHUT = frozenset({REFUSED, REJECTED, FILTERED})
+"""No connection came about, though the probe itself could run."""
+NOT_RUN = frozenset({NO_ROUTE, NAME_ERROR, LOCAL_ERROR})
+"""The probe never got as far as whatever should have answered it."""
+CONNECTED = frozenset({OPEN, BANNER_TIMEOUT, NOT_SMTP, GREETING_REFUSED, TLS_MISSING, TLS_FAILED, WRONG_SERVER})
+"""A TCP connection was established."""
+
+
+class Target(NamedTuple):
+    """One row to probe, with the fields of the plan's rows (docs/plan.md)."""
+
+    destination: str
+    port: int
+    expect: str = ALLOWED
+    source: Optional[str] = None
+    encryption: Optional[str] = None
+    name: Optional[str] = None
+    host: Optional[str] = None
+    path: Optional[str] = None
+
+
+class Endpoint(NamedTuple):
+    """Where a connection goes, and the local address it leaves from."""
+
+    family: int
+    address: Tuple[Any, ...]
+    """A socket address as getaddrinfo gives it; the first element is the numeric address."""
+    source: Optional[Tuple[Any, ...]] = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen, in words and in parts. A part that does not apply is None."""
+
+    text: str
+    errno: Optional[str] = None
+    local: Optional[bool] = None
+    """The host itself refused to send; nothing left it."""
+    reset: Optional[bool] = None
+    """A TCP reset answered: from the destination, or from a firewall in its name."""
+    icmp_type: Optional[int] = None
+    icmp_code: Optional[int] = None
+    device: Optional[str] = None
+    """The address of the device that sent the ICMP error."""
+    greeting: Optional[str] = None
+    greeting_name: Optional[str] = None
+    reply: Optional[str] = None
+    """The SMTP reply that ended the dialogue."""
+    tls_version: Optional[str] = None
+    cipher: Optional[str] = None
+    tls_error: Optional[str] = None
+    name_verified: Optional[bool] = None
+    """The certificate's chain and name were both verified."""
+    certificate_names: Optional[Tuple[str, ...]] = None
+    days_left: Optional[int] = None
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the parts that apply, as plain data."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values if v is not None}
+
+
+class Finding(NamedTuple):
+    """One outcome (a constant of this module) and the evidence for it."""
+
+    outcome: str
+    evidence: Evidence

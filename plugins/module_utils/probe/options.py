@@ -1,0 +1,142 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between the module's options and the library: options in, targets and settings out; evidence in, the result out."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .matrix import Evidences, Row, Settings
+from .model import DEPTHS, ENCRYPTIONS, EXPECTATIONS, Target
+from .tls import Trust
+from .verdict import AS_EXPECTED, UNPROVEN, VERDICTS
+
+ARGUMENT_SPEC: Dict[str, Any] = {
+    "targets": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "destination": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "expect": {"type": "str", "choices": list(EXPECTATIONS), "default": "allowed"},
+            "source": {"type": "str"},
+            "encryption": {"type": "str", "choices": list(ENCRYPTIONS)},
+            "name": {"type": "str"},
+            "host": {"type": "str"},
+            "path": {"type": "str"},
+        },
+    },
+    "depth": {"type": "str", "choices": list(DEPTHS), "default": "tls"},
+    "ca_file": {"type": "path"},
+    "ca_pem": {"type": "str"},
+    "window": {"type": "float", "default": 1.5},
+    "timeout": {"type": "float", "default": 15.0},
+    "control_ports": {"type": "list", "elements": "int", "default": [22]},
+    "require_control": {"type": "bool", "default": True},
+    "fail_on_difference": {"type": "bool", "default": True},
+}
+MUTUALLY_EXCLUSIVE = [("ca_file", "ca_pem")]
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+_SHOWN = 20
+
+
+class OptionRefused(Exception):
+    """An option cannot be used. The text names it, its value and the remedy."""
+
+
+def targets(params: Mapping[str, Any]) -> List[Target]:
+    """Return the targets the options describe. Raises OptionRefused."""
+    return [_target(f"targets[{index}]", entry) for index, entry in enumerate(params["targets"])]
+
+
+def settings(params: Mapping[str, Any]) -> Settings:
+    """Return how the options say to probe. Raises OptionRefused."""
+    for name, least, most in (("window", 0.1, 60.0), ("timeout", 0.1, 600.0)):
+        if not (math.isfinite(params[name]) and least <= params[name] <= most):
+            raise OptionRefused(f"{name}: {params[name]} s; give a value from {least:g} to {most:g} seconds")
+    for port in params["control_ports"]:
+        _check_port("control_ports", port)
+    return Settings(
+        depth=params["depth"],
+        window=params["window"],
+        timeout=params["timeout"],
+        control_ports=tuple(dict.fromkeys(params["control_ports"])),
+        require_control=params["require_control"],
+        trust=Trust(params["ca_pem"], params["ca_file"]),
+    )
+
+
+def _target(where: str, entry: Mapping[str, Any]) -> Target:
+    _check_port(f"{where}.port", entry["port"])
+    destination = _address(entry["destination"])
+    if destination is None and not is_host_name(entry["destination"]):
+        raise OptionRefused(f"{where}.destination: {entry['destination']!r} is neither an address nor a host name")
+    if destination is not None and (destination.is_unspecified or destination.is_multicast):
+        raise OptionRefused(f"{where}.destination: no server can have the address {destination}")
+    if entry["source"] is not None and _address(entry["source"]) is None:
+        raise OptionRefused(f"{where}.source: {entry['source']!r} is no address; give one of this host's addresses")
+    if entry["name"] is not None and _address(entry["name"]) is None and not is_host_name(entry["name"]):
+        raise OptionRefused(f"{where}.name: {entry['name']!r} is no name a certificate can carry")
+    return Target(**{field: entry[field] for field in Target._fields})
+
+
+def _check_port(where: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise OptionRefused(f"{where}: {port} is no TCP port; give a number from 1 to 65535")
+
+
+def _address(text: str) -> Any:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def is_host_name(text: str) -> bool:
+    """Whether *text* is a host name (RFC 1123 section 2.1, underscores tolerated) and not a mistyped address."""
+    labels = text.rstrip(".").split(".")
+    return len(text) <= 253 and all(_LABEL.match(label) for label in labels) and not labels[-1].isdigit()
+
+
+def differences(rows: Sequence[Row]) -> List[Row]:
+    """Return the rows that are not as expected."""
+    return [row for row in rows if row.judgement.verdict != AS_EXPECTED]
+
+
+def result(evidences: Evidences) -> Dict[str, Any]:
+    """Return the module's result."""
+    counts = dict.fromkeys(VERDICTS, 0)
+    for row in evidences.rows:
+        counts[row.judgement.verdict] += 1
+    return {
+        "changed": False,
+        "rows": [row.as_dict() for row in evidences.rows],
+        "summary": counts,
+        "controls": evidences.controls,
+    }
+
+
+def complaint(rows: Sequence[Row]) -> Optional[str]:
+    """Return what differs from the expectation, in words; None when nothing does."""
+    wrong = differences(rows)
+    if not wrong:
+        return None
+    lines = [_sentence(row) for row in wrong[:_SHOWN]]
+    if len(wrong) > _SHOWN:
+        lines.append(f"and {len(wrong) - _SHOWN} more, see rows")
+    hint = "; silence counts as blocked without a control when require_control is false"
+    unproven = any(row.judgement.verdict == UNPROVEN for row in wrong)
+    return f"{len(wrong)} of {len(rows)} rows differ: " + "; ".join(lines) + (hint if unproven else "")
+
+
+def _sentence(row: Row) -> str:
+    target = row.target
+    where = f"[{row.address or target.destination}]:{target.port}"
+    who = target.host or (target.destination if target.destination != row.address else None)
+    source = f"{target.source} to " if target.source else ""
+    return f"{source}{who + ' ' if who else ''}{where} {row.judgement.reason}"

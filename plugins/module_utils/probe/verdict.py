@@ -1,0 +1,86 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was expected against what was seen. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple, Optional
+
+from .model import (
+    ALLOWED,
+    CONNECT,
+    CONNECTED,
+    FILTERED,
+    LOCAL_ERROR,
+    NAME_ERROR,
+    NO_ROUTE,
+    NOT_RUN,
+    OPEN,
+    REFUSED,
+    REJECTED,
+    Finding,
+)
+
+AS_EXPECTED = "pass"
+FAIL = "fail"
+ERROR = "error"
+UNPROVEN = "unproven"
+VERDICTS = (AS_EXPECTED, FAIL, ERROR, UNPROVEN)
+
+DESTINATION = "destination"
+FAMILY = "family"
+NO_CONTROL = "none"
+
+
+class Judgement(NamedTuple):
+    """A verdict and the reason for it in words."""
+
+    verdict: str
+    reason: str
+
+
+def is_sign_of_life(finding: Finding) -> bool:
+    """Whether a control port gave a TCP answer, SYN-ACK or reset: then the path to that address works."""
+    return finding.outcome in CONNECTED or finding.outcome == REFUSED
+
+
+def control_level(destination_lives: bool, family_lives: bool) -> str:
+    """Return the strongest positive control there is for a row: its destination, its address family, or none."""
+    return DESTINATION if destination_lives else FAMILY if family_lives else NO_CONTROL
+
+
+def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]) -> Finding:
+    """Read a finding again, knowing what the destination did on a control port.
+
+    "Unreachable" about a destination that answers elsewhere is a firewall's rejection. Silence about a destination
+    whose neighbour or router says, after longer, that it cannot be reached is no filter.
+    """
+    evidence = finding.evidence
+    if finding.outcome == NO_ROUTE and destination_lives and not evidence.local:
+        text = f"{evidence.text}; the destination answers on another port, so a firewall says so"
+        return Finding(REJECTED, replace(evidence, text=text))
+    if finding.outcome == FILTERED and control is not None and control.outcome in (NO_ROUTE, LOCAL_ERROR):
+        return control
+    return finding
+
+
+def judge(expect: str, depth: str, finding: Finding, control: str, require_control: bool) -> Judgement:
+    """Compare the *finding* of a probe of *depth* with what was expected (`allowed` or `blocked`).
+
+    *control* is what `control_level` gave; it matters to silence alone, for a reset or an ICMP rejection is an answer.
+    """
+    text = finding.evidence.text
+    if finding.outcome in NOT_RUN:
+        what = {NO_ROUTE: "no way to the destination", NAME_ERROR: "no address to probe"}
+        return Judgement(ERROR, f"{what.get(finding.outcome, 'the probe could not run')}: {text}")
+    if expect == ALLOWED:
+        if finding.outcome != OPEN:
+            return Judgement(FAIL, f"must be open to the right server, but {text}")
+        return Judgement(AS_EXPECTED, "connected; who answered was not asked" if depth == CONNECT else text)
+    if finding.outcome in CONNECTED:
+        return Judgement(FAIL, f"must be blocked, but {text}")
+    if finding.outcome == FILTERED and control == NO_CONTROL and require_control:
+        return Judgement(UNPROVEN, f"{text}; but nothing else answered either, so silence proves nothing")
+    return Judgement(AS_EXPECTED, text)

@@ -1,0 +1,246 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_probe
+short_description: Find out from a host which SMTP paths are open, and to whom
+version_added: 0.1.0
+description:
+  - Connects from the host it runs on to all O(targets) at once, says for each what was seen, and compares that with
+    what was expected.
+  - A path that is V(allowed) passes only when the right server answers. A path that is V(blocked) passes only when no
+    connection comes about. A probe that could not run never passes.
+  - Several fresh SYNs are sent to each target, so that a lost packet is not mistaken for a firewall. The first answer
+    decides. A path that should be open and is not is probed a second time, more patiently.
+  - Silence alone does not prove a block, for a host that is down is silent too. Every destination that should be
+    blocked is therefore asked for a sign of life on O(control_ports).
+  - Sends no mail and changes nothing. Every SMTP session ends with QUIT.
+requirements:
+  - Linux 5.8 or later to name the device that rejects a connection. Older kernels give a less exact outcome.
+extends_documentation_fragment:
+  - alertpath.smtp.attributes
+  - alertpath.smtp.attributes.actiongroup_smtp
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The module only looks. It probes in check mode as well.
+  diff_mode:
+    support: none
+    details:
+      - Nothing is ever changed.
+  platform:
+    platforms: linux
+options:
+  targets:
+    description:
+      - What to probe. The C(probes) of the plan can be given as they are.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      destination:
+        description:
+          - The IPv4 or IPv6 address, or a name. A name gives one row for each of its addresses.
+        type: str
+        required: true
+      port:
+        description: The TCP port.
+        type: int
+        required: true
+      expect:
+        description: Whether the path should be open or not.
+        type: str
+        choices: [allowed, blocked]
+        default: allowed
+      source:
+        description: The address of this host to probe from. The routing table chooses by default.
+        type: str
+      encryption:
+        description: How the server offers TLS. Without it, the same as V(none).
+        type: str
+        choices: [starttls, implicit, none]
+      name:
+        description:
+          - What the server calls itself. Its certificate must carry the name. Where no certificate is verified, its
+            greeting must.
+          - Without it, any server will do, at O(depth=tls) any whose certificate comes from a trusted authority.
+        type: str
+      host:
+        description: The destination's name in the inventory, for the reader.
+        type: str
+      path:
+        description: The path of the policy this target comes from, for the reader.
+        type: str
+  depth:
+    description:
+      - How far to go with targets that should be open. Those that should be blocked are only connected to.
+      - V(connect) opens a TCP connection, as C(telnet) would, and does not ask who answers.
+      - V(banner) reads the greeting as well. With C(encryption=implicit) it is read inside TLS without verifying the
+        certificate.
+      - V(tls) verifies the certificate as well, with STARTTLS or implicit TLS. With C(encryption=none) it is the same
+        as V(banner).
+    type: str
+    choices: [connect, banner, tls]
+    default: tls
+  ca_file:
+    description:
+      - A file on the host with the certificates of the authorities to trust, in PEM form. No other authority is
+        trusted then.
+      - Without O(ca_file) and O(ca_pem), the host's own authorities are trusted.
+    type: path
+  ca_pem:
+    description: The certificates of the authorities to trust, as PEM text. No other authority is trusted then.
+    type: str
+  window:
+    description:
+      - Seconds after the first SYN until silence is called a filter. Five SYNs are spread over the first two thirds.
+      - The second look at a path that should be open takes twice as long, and 4 seconds at least.
+    type: float
+    default: 1.5
+  timeout:
+    description:
+      - Seconds that each step of a session may take (greeting, EHLO, STARTTLS, handshake), and that the resolver may
+        take for all names.
+      - A server that keeps clients waiting on purpose (Postfix's postscreen, 6 seconds) must fit in.
+    type: float
+    default: 15.0
+  control_ports:
+    description:
+      - Ports on which destinations that should be blocked are asked for a sign of life. Any TCP answer counts, a
+        reset too.
+      - An empty list asks none. Silence is then only as good as the open targets of the same address family, and
+        takes 4 seconds to be called.
+    type: list
+    elements: int
+    default: [22]
+  require_control:
+    description:
+      - Whether silence counts as a difference when nothing else in the same address family answered, neither a
+        control port nor a target.
+      - With V(false), such rows pass, and their C(control) is V(none).
+    type: bool
+    default: true
+  fail_on_difference:
+    description: Whether the module fails when a row is not as expected. The rows are returned either way.
+    type: bool
+    default: true
+author:
+  - Alertpath contributors (!UNKNOWN)
+"""
+
+EXAMPLES = r"""
+- name: Probe the plan's matrix from this host alertpath.smtp.smtp_probe:
+    targets: "{{ smtp_plan.hosts[inventory_hostname].probes }}"
+    ca_pem: "{{ lookup('ansible.builtin.file', 'files/corp-ca.pem') }}"
+
+- name: The gateway must be reachable, the internet must not alertpath.smtp.smtp_probe:
+    targets:
+      - {destination: 10.77.30.25, port: 465, encryption: implicit, name: smtp.corp.test}
+      - {destination: 203.0.113.25, port: 25, expect: blocked}
+      - {destination: "2001:db8:113::25", port: 25, expect: blocked}
+    ca_file: /etc/ssl/certs/corp-ca.pem
+
+- name: See what a list of servers does, without judging alertpath.smtp.smtp_probe:
+    targets:
+      - {destination: mx.corp.test, port: 25}
+    depth: banner
+    fail_on_difference: false
+  register: seen
+"""
+
+RETURN = r"""
+rows:
+  description: One row for each target, in their order; for a name, one for each of its addresses. Each has the target's fields and those below.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    address:
+      description: The address that was probed, null when there was none.
+      type: str
+      sample: 10.77.30.25
+    outcome:
+      description:
+        - What was seen.
+        - Of no connection, V(refused) (a TCP reset), V(rejected) (an ICMP error that a firewall sends), V(filtered)
+          (silence).
+        - Of a probe that could not run, V(no_route), V(name_error), V(local_error).
+        - Of a connection, V(banner_timeout), V(not_smtp), V(greeting_refused), V(tls_missing), V(tls_failed),
+          V(wrong_server), and V(open) when nothing was wrong as far as O(depth) went.
+      type: str
+      sample: open
+    evidence:
+      description:
+        - What the outcome rests on. C(text) in words, and where they apply C(errno), C(local), C(reset),
+          C(icmp_type), C(icmp_code), C(device) (who sent the ICMP error), C(greeting), C(greeting_name), C(reply),
+          C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names), C(days_left).
+      type: dict
+      sample:
+        text: "10.77.20.1 answered: communication administratively prohibited"
+        icmp_type: 3
+        icmp_code: 13
+        device: 10.77.20.1
+    attempts:
+      description: How often the target was probed, 0 when that was not possible.
+      type: int
+      sample: 1
+    seconds:
+      description: How long it took.
+      type: float
+      sample: 0.021
+    control:
+      description:
+        - For a target that should be blocked, the best sign that silence would mean a filter. V(destination) when the
+          destination itself answered elsewhere, V(family) when another one of the same address family did, V(none)
+          when nothing answered.
+      type: str
+      sample: destination
+    verdict:
+      description: V(pass), V(fail), V(error) when the probe could not run, or V(unproven).
+      type: str
+      sample: pass
+    reason:
+      description: Why, in words.
+      type: str
+      sample: an SMTP server greets
+summary:
+  description: How many rows got each verdict.
+  returned: always
+  type: dict
+  sample: {pass: 55, fail: 1, error: 0, unproven: 0}
+controls:
+  description: How many addresses gave a sign of life, by address family.
+  returned: always
+  type: dict
+  sample: {ipv4: 8, ipv6: 8}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import probe
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import TrustError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=options.ARGUMENT_SPEC,
+        mutually_exclusive=options.MUTUALLY_EXCLUSIVE,
+        supports_check_mode=True,
+    )
+    try:
+        evidences = probe(options.targets(module.params), options.settings(module.params))
+    except (options.OptionRefused, TrustError) as error:
+        module.fail_json(msg=str(error))
+    result = options.result(evidences)
+    complaint = options.complaint(evidences.rows)
+    if complaint and module.params["fail_on_difference"]:
+        module.fail_json(msg=complaint, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
