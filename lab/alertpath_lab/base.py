@@ -20,6 +20,8 @@ from .system import environment, remove_tree
 from .topology import Base
 
 _APT = Path("/etc/apt")
+# The build's processes have a namespace of their own, which ends with its first: none goes on alone (unshare(1)).
+_CONFINED = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 def ensure_base(base: Base, say: Callable[[str], None], rebuild: bool = False) -> Path:
@@ -56,15 +58,14 @@ def _build(base: Base, target: Path, lock: int) -> None:
     log = target.with_name(f"{target.name}.log")
     with open(log, "w+", encoding="utf-8", errors="replace") as output:
         done = subprocess.run(
-            argv,
+            (*_CONFINED, *argv),
             input=stdin,
             text=True,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**environment(), "DEBIAN_FRONTEND": "noninteractive"},
             pass_fds=(lock,),
-            # mmdebstrap removes what it made when it is asked to end.
-            preexec_fn=lambda: kernel.die_with_parent(signal.SIGTERM),
+            preexec_fn=lambda: kernel.die_with_parent(signal.SIGKILL),
             check=False,
         )
         output.seek(0)

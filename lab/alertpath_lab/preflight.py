@@ -27,7 +27,7 @@ RUN_TOOLS = {
     "umount": "mount",
     "unshare": "util-linux",
 }
-BUILD_TOOLS = {"mmdebstrap": "mmdebstrap"}
+BUILD_TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux"}
 
 
 def missing_tools(tools: dict[str, str], present: Iterable[str]) -> str | None:

@@ -55,7 +55,7 @@ class LabUnderTest:
         return done.stdout
 
     def leftovers(self) -> list[str]:
-        """Everything on this machine that belongs to the self."""
+        """Everything on this machine that belongs to the lab."""
         found = [str(path) for path in (self.state, self.state.with_name(f"{self.name}.lock")) if path.exists()]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         found += [
