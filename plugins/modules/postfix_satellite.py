@@ -35,6 +35,7 @@ attributes:
     details:
       - A secret is never shown, only that it changed.
   platform:
+    support: full
     platforms: posix
 options:
   state:
@@ -93,7 +94,7 @@ options:
   tls:
     description: The TLS security level for all next hops whose encryption is not V(none).
     type: str
-    choices: [none, may, encrypt, verify, fingerprint]
+    choices: [none, may, encrypt, fingerprint, verify]
     default: verify
   ca:
     description:

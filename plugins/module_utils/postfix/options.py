@@ -33,7 +33,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     },
     "hostname": {"type": "str"},
     "origin": {"type": "str"},
-    "tls": {"type": "str", "choices": ["none", "may", "encrypt", "verify", "fingerprint"], "default": "verify"},
+    "tls": {"type": "str", "choices": list(LEVELS), "default": "verify"},
     "ca": {"type": "str"},
     "user": {"type": "str"},
     "password": {"type": "str", "no_log": True},
@@ -52,7 +52,6 @@ ARGUMENT_SPEC: Dict[str, Any] = {
 _HIDDEN = "(not shown: a secret)\n"
 # A foreign main.cf may hold a password in an inline or static table; our own names a file.
 _PASSWORDS = re.compile(r"^(\S*password\S*[ \t]*=)(?![ \t]*texthash:\$)[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE)
-assert set(ARGUMENT_SPEC["tls"]["choices"]) == set(LEVELS)
 
 
 def satellite(params: Mapping[str, Any]) -> Satellite:

@@ -256,6 +256,6 @@ def expected_lookups(satellite: Satellite) -> Mapping[str, List[Tuple[str, str]]
     found: Dict[str, List[Tuple[str, str]]] = {}
     for name, file in maps(satellite).items():
         if name != "ca.pem" and name not in SECRET_FILES:
-            rows = (line.split(" ", 1) for line in file.content.decode("utf-8").splitlines())
-            found[name] = [(key, value) for key, value in rows]
+            rows = (line.partition(" ") for line in file.content.decode("utf-8").splitlines())
+            found[name] = [(key, value) for key, _space, value in rows]
     return found

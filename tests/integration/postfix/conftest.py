@@ -147,7 +147,7 @@ class Postfix:
 
     def stop(self) -> None:
         if self.running():
-            self.postfix("stop")
+            self.postfix("abort")
 
 
 class Server(Postfix):
@@ -167,11 +167,12 @@ class Server(Postfix):
         )
         (folder / "mail").mkdir()
         shutil.chown(folder / "mail", "postfix")
+        owner = pwd.getpwnam("postfix")
         (self.config / "main.cf").write_text(
             self.base
             + f"inet_interfaces = {host}\nmyhostname = {name}\nmydestination =\nvirtual_mailbox_domains = corp.test\n"
             f"virtual_mailbox_base = {folder}/mail\nvirtual_mailbox_maps = static:box\n"
-            f"virtual_uid_maps = static:{pwd.getpwnam('postfix').pw_uid}\nvirtual_gid_maps = static:{pwd.getpwnam('postfix').pw_gid}\n"
+            f"virtual_uid_maps = static:{owner.pw_uid}\nvirtual_gid_maps = static:{owner.pw_gid}\n"
             "virtual_minimum_uid = 1\nsmtpd_tls_security_level = encrypt\nsmtpd_tls_received_header = yes\n"
             f"smtpd_tls_chain_files = {chain}\nsmtpd_tls_loglevel = 1\nsmtpd_peername_lookup = no\n"
             "smtpd_relay_restrictions = reject_unauth_destination\nsmtp_dns_support_level = disabled\n"
