@@ -214,9 +214,11 @@ def _interfaces(parser: _Parser, value: object, field: str, segments: Mapping[st
 
 def _placed(parser: _Parser, address: Address, field: str, segment: Segment) -> AddressInNetwork | None:
     """*address* with its prefix length, when a host of *segment* can have it."""
+    if not segment.networks:
+        return None  # what is wrong with the segment has been said
     network = next((network for network in segment.networks if address in network), None)
     if network is None:
-        networks = ", ".join(str(network) for network in segment.networks) or "no valid network"
+        networks = ", ".join(str(network) for network in segment.networks)
         parser.wrong(field, f"{address} is outside segment {segment.name} ({networks})")
         return None
     spare = network.prefixlen < network.max_prefixlen - 1

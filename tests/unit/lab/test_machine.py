@@ -92,7 +92,7 @@ def test_missing_tools_are_named_with_the_packages_to_install() -> None:
     present = set(preflight.RUN_TOOLS) - {"systemd-nspawn", "nsenter", "unshare"}
     assert preflight.missing_tools(preflight.RUN_TOOLS, present) == (
         "nsenter, systemd-nspawn, unshare: not found; "
-        "as root: apt-get install --no-install-recommends systemd-container util-linux"
+        "as root: apt-get update && apt-get install --no-install-recommends systemd-container util-linux"
     )
     assert preflight.missing_tools(preflight.RUN_TOOLS, preflight.RUN_TOOLS) is None
 
