@@ -154,7 +154,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rows:
-  description: One row for each target, in their order; for a name, one for each of its addresses. Each has the target's fields and those below.
+  description:
+    - One row for each target, in their order; for a name, one for each of its addresses.
+    - Each has the target's fields and those below.
   returned: always
   type: list
   elements: dict

@@ -1,0 +1,131 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what each host's probe returned to one body of evidence about the whole plan. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PASSED = "pass"
+VERDICTS = (PASSED, "fail", "error", "unproven")
+_IDENTITY = ("source", "destination", "port", "expect")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A host from which there is no evidence, or not all of it."""
+
+    host: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One row of a probe, and the host it was made from."""
+
+    probe_host: str
+    row: Mapping[str, Any]
+
+    @property
+    def destination_host(self) -> str:
+        """The destination's name for a reader."""
+        return str(self.row.get("host") or self.row["destination"])
+
+    @property
+    def address(self) -> str:
+        """The address that was probed, else what was to be probed."""
+        return str(self.row.get("address") or self.row["destination"])
+
+    @property
+    def family(self) -> str:
+        """`v4`, `v6`, or an empty string for a name without an address."""
+        try:
+            return f"v{ipaddress.ip_address(self.address.partition('%')[0]).version}"
+        except ValueError:
+            return ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the row is as declared."""
+        return bool(self.row["verdict"] == PASSED)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every row of every host, and the hosts whose rows are missing."""
+
+    rows: tuple[Seen, ...]
+    gaps: tuple[Gap, ...]
+    hosts: int
+
+    @property
+    def differences(self) -> tuple[Seen, ...]:
+        """The rows that are not as declared."""
+        return tuple(seen for seen in self.rows if not seen.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is evidence, all of it, and all as declared."""
+        return bool(self.rows) and not self.gaps and not self.differences
+
+
+def gather(planned: Mapping[str, Any], results: Mapping[str, Any]) -> Report:
+    """Put together the *results* of smtp_probe by host, against the plan's hosts that were to probe.
+
+    *planned* maps each host to its entry in the plan (docs/plan.md), *results* to what the module's task registered
+    (nothing when the task never ran). A planned probe without a row makes a gap: nothing vanishes in silence.
+    """
+    rows: list[Seen] = []
+    gaps: list[Gap] = []
+    for host in sorted(planned):
+        result = results.get(host) or {}
+        found = list(result.get("rows") or ())
+        rows.extend(Seen(host, row) for row in found)
+        reason = _missing(planned[host].get("probes") or (), result, found)
+        if reason:
+            gaps.append(Gap(host, reason))
+    return Report(tuple(rows), tuple(gaps), len(planned))
+
+
+def _missing(probes: Sequence[Mapping[str, Any]], result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    said = " ".join(str(result.get("msg", "")).split())
+    if result.get("unreachable"):
+        return f"unreachable, so nothing was probed from it ({said})"
+    if result.get("failed") and not rows:
+        return f"the probe failed ({said})"
+    if not result and probes:
+        return "no result: the host was unreachable or failed before the probe"
+    answered = {_identity(row) for row in rows}
+    missing = sum(1 for probe in probes if _identity(probe) not in answered)
+    if missing:
+        return f"{missing} of {len(probes)} planned probes have no row"
+    return ""
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(field) for field in _IDENTITY)
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Return the report as plain data: what is written to a file, and what `from_data` reads."""
+    counts = {verdict: sum(1 for seen in report.rows if seen.row["verdict"] == verdict) for verdict in VERDICTS}
+    return {
+        "passed": report.passed,
+        "summary": {"hosts": report.hosts, "rows": len(report.rows), **counts},
+        "missing": [{"host": gap.host, "reason": gap.reason} for gap in report.gaps],
+        "rows": [{"probe_host": seen.probe_host, **seen.row} for seen in report.rows],
+    }
+
+
+def from_data(data: Mapping[str, Any]) -> Report:
+    """Return the report that `as_data` wrote. Raises KeyError for anything else."""
+    rows = tuple(
+        Seen(row["probe_host"], {key: value for key, value in row.items() if key != "probe_host"})
+        for row in data["rows"]
+    )
+    gaps = tuple(Gap(gap["host"], gap["reason"]) for gap in data["missing"])
+    return Report(rows, gaps, data["summary"]["hosts"])
