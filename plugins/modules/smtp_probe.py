@@ -60,9 +60,8 @@ options:
         description: The address of this host to probe from. The routing table chooses by default.
         type: str
       encryption:
-        description: How the server offers TLS. Without it, the same as V(none).
+        description: How the server offers TLS, V(starttls), V(implicit) or V(none). Without it, the same as V(none).
         type: str
-        choices: [starttls, implicit, none]
       name:
         description:
           - What the server calls itself. Its certificate must carry the name. Where no certificate is verified, its
