@@ -31,10 +31,10 @@ def switch_batch(topology: Topology) -> str:
 
     Multicast snooping is off: without a querier it would lose neighbour discovery (RFC 4541 section 2.1.2).
     """
-    lines = ["link set lo up"]
+    lines = ["link set dev lo up"]
     for segment in topology.segments:
-        lines.append(f"link add {segment.name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
-        lines.append(f"link set {segment.name} up")
+        lines.append(f"link add name {segment.name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
+        lines.append(f"link set dev {segment.name} up")
     return _text(lines)
 
 
@@ -45,10 +45,13 @@ def mac_address(lab: str, host: str, segment: str) -> str:
 
 
 def ports(topology: Topology, host: Host) -> tuple[str, ...]:
-    """The names of the switch's ports that *host* is plugged into, one per interface."""
+    """The names of the switch's ports that *host* is plugged into, one per interface.
+
+    The underscore, which no segment's name has, keeps them apart from the bridges.
+    """
     everyone = (topology.controller, *topology.hosts)
     number = next(index for index, other in enumerate(everyone) if other.name == host.name)
-    return tuple(f"p{number}-{index}" for index in range(len(host.interfaces)))
+    return tuple(f"p{number}_{index}" for index in range(len(host.interfaces)))
 
 
 def plug_batch(layout: Layout, topology: Topology, host: Host) -> str:
@@ -57,8 +60,8 @@ def plug_batch(layout: Layout, topology: Topology, host: Host) -> str:
     for port, interface in zip(ports(topology, host), host.interfaces, strict=True):
         mac = mac_address(layout.name, host.name, interface.segment)
         namespace = layout.namespace(host.name)
-        lines.append(f"link add {port} type veth peer name {interface.device} address {mac} netns {namespace}")
-        lines.append(f"link set {port} master {interface.segment} up")
+        lines.append(f"link add name {port} type veth peer name {interface.device} address {mac} netns {namespace}")
+        lines.append(f"link set dev {port} master {interface.segment} up")
     return _text(lines)
 
 
@@ -67,12 +70,12 @@ def address_batch(host: Host) -> str:
 
     `nodad`: the lab's addresses are known to be unique, and must be usable at once (RFC 4862 section 5.4 waits).
     """
-    lines = ["link set lo up"]
+    lines = ["link set dev lo up"]
     for interface in host.interfaces:
         for address in interface.addresses:
             suffix = " nodad" if address.version == 6 else ""
             lines.append(f"addr add {address} dev {interface.device}{suffix}")
-        lines.append(f"link set {interface.device} up")
+        lines.append(f"link set dev {interface.device} up")
     lines.extend(f"route add {route.destination} via {route.via}" for route in host.routes)
     return _text(lines)
 
@@ -125,7 +128,7 @@ def power_on(layout: Layout, topology: Topology, host: Host) -> list[Step]:
 def power_off(layout: Layout, topology: Topology, host: Host) -> list[Step]:
     """Pull *host*'s plugs and forget its namespace; nothing to do when that has been done."""
     unplug = [
-        Step(inside(layout.namespace("switch"), "ip", "link", "delete", port), ignore="Cannot find device")
+        Step(inside(layout.namespace("switch"), "ip", "link", "delete", "dev", port), ignore="Cannot find device")
         for port in ports(topology, host)
     ]
     return [*unplug, Step(("umount", str(layout.namespace(host.name))), ignore="not mounted")]

@@ -26,6 +26,8 @@ _SEGMENT_LENGTH = 15
 # <lab>-<host> is the machine's name: hostname(7) allows 64, of which a lab's name takes up to 16.
 _HOST_LENGTH = 40
 _RESERVED_HOSTS = {CONTROLLER, "switch", "localhost", "all", "ungrouped", "ca"}
+# What the kernel calls a device of its own, or all devices (ip-sysctl.rst).
+_RESERVED_SEGMENTS = {"all", "default", "lo"}
 _RESERVED_VARIABLES = {"ansible_host", "smtp_addresses", "smtp_name", "lab_state", "lab_name"}
 _TOP = ("domain", "base", "segments", "controller", "hosts", "secrets")
 
@@ -139,6 +141,8 @@ def _segments(parser: _Parser, value: object) -> dict[str, Segment]:
     for name, item in parser.mapping(value, "segments").items():
         field = f"segments.{name}"
         parser.matching(name, field, _NAME, "a name of lower-case letters, digits and -", _SEGMENT_LENGTH)
+        if name in _RESERVED_SEGMENTS:
+            parser.wrong(field, f"{name!r} is the kernel's own name; choose another")
         raw = parser.mapping(item, field, ("ipv4", "ipv6", "router"))
         networks: list[Network] = []
         for key, version in (("ipv4", 4), ("ipv6", 6)):

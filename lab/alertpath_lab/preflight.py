@@ -36,7 +36,8 @@ def missing_tools(tools: dict[str, str], present: Iterable[str]) -> str | None:
     if not missing:
         return None
     packages = " ".join(sorted({tools[tool] for tool in missing}))
-    return f"{', '.join(missing)}: not found; as root: apt-get update && apt-get install --no-install-recommends {packages}"
+    remedy = f"apt-get update && apt-get install --no-install-recommends {packages}"
+    return f"{', '.join(missing)}: not found; as root: {remedy}"
 
 
 def _found(tools: Iterable[str]) -> list[str]:

@@ -32,17 +32,17 @@ def named(topology: Topology, name: str) -> Host:
 
 def test_the_switch_has_a_bridge_per_segment() -> None:
     lines = network.switch_batch(shipped()).splitlines()
-    assert lines[0] == "link set lo up"
-    assert "link add vault type bridge stp_state 0 forward_delay 0 mcast_snooping 0" in lines
+    assert lines[0] == "link set dev lo up"
+    assert "link add name vault type bridge stp_state 0 forward_delay 0 mcast_snooping 0" in lines
     assert len(lines) == 1 + 2 * 5
 
 
 def test_a_host_is_addressed_before_it_is_routed() -> None:
     assert network.address_batch(named(shipped(), "vault1")).splitlines() == [
-        "link set lo up",
+        "link set dev lo up",
         "addr add 10.77.20.11/24 dev eth0",
         "addr add fd77:20::11/64 dev eth0 nodad",
-        "link set eth0 up",
+        "link set dev eth0 up",
         "route add 0.0.0.0/0 via 10.77.20.1",
         "route add ::/0 via fd77:20::1",
     ]

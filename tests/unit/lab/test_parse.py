@@ -149,6 +149,7 @@ def test_explicit_routes_by_host_and_by_address() -> None:
         ({"segments__left__router": "mail"}, "segments.left.router", "no interface on left"),
         ({"segments__left__router": "nobody"}, "segments.left.router", "no host"),
         ({"segments__a-name-of-sixteen": {"ipv4": "10.0.0.0/8"}}, "segments.a-name-of-sixteen", "too long"),
+        ({"segments__lo": {"ipv4": "10.0.0.0/8"}}, "segments.lo", "kernel's own"),
         ({"controller": ...}, "controller", "must be a mapping"),
         ({"domain": "Example"}, "domain", "lower case"),
         ({"secrets": ["../x"]}, "secrets[0]", "a name"),
