@@ -5,7 +5,8 @@
 
 The rules are stateless. They look at the destination port of every TCP packet, so the first load needs no connection
 tracking and cannot freeze the session that loads it, and an established SMTP connection that is not allowed any more
-is cut. Only packets whose destination port is declared are looked at: no other service can be cut.
+is cut. Only packets whose destination port is declared are blocked, and fragments made to hide it: no other service
+can be cut.
 """
 
 from __future__ import annotations
@@ -28,6 +29,17 @@ _CHAINS = {  # direction: (base chain and hook, match for loopback)
     "ingress": ("input", 'iifname "lo"'),
     "forward": ("forward", ""),
 }
+# A first fragment that ends before the ports hides them from every rule, and later fragments carry none. No ordinary
+# sender makes such a packet, and RFC 7112 (section 5) lets hosts and routers discard it. In IPv4 the kernel has put
+# a packet for this host together before the input hook.
+_HIDDEN = [
+    "\tchain hidden {",
+    "\t\tmeta l4proto != tcp return",
+    "\t\ttcp dport 0-65535 return",
+    "\t\tcounter drop",
+    "\t}",
+]
+_FRAGMENTS = ["\t\tip frag-off & 0x3fff == 0x2000 jump hidden", "\t\tfrag frag-off 0 jump hidden"]
 _REPLACE = f"table inet {TABLE} {{\n}}\ndelete table inet {TABLE}\n"
 _TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 _FAMILIES = {4: "ip", 6: "ip6"}
@@ -65,6 +77,7 @@ def render(ruleset: Ruleset) -> Rendered:
     for direction, found in directions.items():
         lines += _governed(direction, found, ruleset)
     ports = ", ".join(map(str, ruleset.ports))
+    lines += _HIDDEN
     for direction in directions:
         lines += _base(direction, ports)
     body = "\n".join(lines)
@@ -110,7 +123,7 @@ def _comment(paths: Tuple[str, ...]) -> str:
 
 
 def _governed(direction: str, found: List[maps.VerdictMap], ruleset: Ruleset) -> List[str]:
-    lines = [f"\tchain {direction} {{"]
+    lines = [f"\tchain smtp_{direction} {{"]
     for verdicts in found:
         family = _FAMILIES[verdicts.version]
         lines.append(f"\t\t{family} saddr . {family} daddr . tcp dport vmap @{verdicts.name}")
@@ -131,6 +144,7 @@ def _base(direction: str, ports: str) -> List[str]:
         f"\tchain {chain} {{",
         f"\t\ttype filter hook {chain} priority filter; policy accept;",
         *([f"\t\t{loopback} accept"] if loopback else []),
-        f"\t\ttcp dport {{ {ports} }} jump {direction}",
+        *(_FRAGMENTS if chain != "output" else []),
+        f"\t\ttcp dport {{ {ports} }} jump smtp_{direction}",
         "\t}",
     ]
