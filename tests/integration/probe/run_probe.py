@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the library as the module does: targets and settings as JSON in, rows as JSON out. For any Python from 3.8 on."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "collections"))
+
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import probe
+
+_EMPTY = dict.fromkeys(options.ARGUMENT_SPEC["targets"]["options"])
+
+
+def main() -> None:
+    asked = json.load(sys.stdin)
+    defaults = {name: spec.get("default") for name, spec in options.ARGUMENT_SPEC.items()}
+    targets = [{**_EMPTY, "expect": "allowed", **target} for target in asked["targets"]]
+    params = {**defaults, **asked["settings"], "targets": targets}
+    began = time.monotonic()
+    evidences = probe(options.targets(params), options.settings(params))
+    seconds = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    json.dump({**options.result(evidences), "seconds": seconds, "peak_mb": peak}, sys.stdout)
+
+
+main()
