@@ -13,7 +13,8 @@ description:
     as one generation below C(/etc/alertpath-tunnel).
   - The generation is judged by C(alertpath-tunnel check) before it is put live, and is put live in one step.
     What was live before goes on when it is refused.
-  - The service itself is installed by M(alertpath.smtp.tunnel_release) and told to reload by the caller.
+  - The service itself is installed by M(alertpath.smtp.tunnel_release). The caller tells it to reload or restart
+    when RV(reload_needed) or RV(restart_needed) says so.
 author:
   - Alertpath contributors (!UNKNOWN)
 options:
@@ -38,6 +39,40 @@ options:
     description: The group that the service runs as, which may read the files.
     type: str
     default: alertpath-tunnel
+  certificates:
+    description:
+      - Certificates among O(files) that are proven by a TLS handshake in memory before they go live.
+      - Key and certificate must belong together, and neither dates, names nor chain may make a client refuse them.
+      - One that expires within 30 days is warned about.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      chain:
+        description: The name of the certificate among O(files), leaf first.
+        type: str
+        required: true
+      key:
+        description: The name of its private key among O(files).
+        type: str
+        required: true
+      names:
+        description: The names and addresses by which clients ask for it.
+        type: list
+        elements: str
+        default: []
+      authorities:
+        description: The authorities that clients trust, PEM text. Without them the chain is not looked at.
+        type: str
+  unit:
+    description: The service, for RV(reload_needed) and RV(restart_needed).
+    type: str
+    default: alertpath-tunnel.service
+  restart_after:
+    description: Files and links whose change asks for a restart.
+    type: list
+    elements: path
+    default: []
   command:
     description: The program that judges the configuration.
     type: path
@@ -84,6 +119,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+reload_needed:
+  description:
+    - Whether the service runs by an older configuration and must be reloaded.
+    - True also when an earlier run was cut short before it could do so.
+  returned: when O(state=present)
+  type: bool
+running:
+  description: Whether the service runs.
+  returned: when O(state=present)
+  type: bool
+restart_needed:
+  description: Whether something in O(restart_after) is newer than the service's start, or the service fails to start.
+  returned: when O(state=present)
+  type: bool
 generation:
   description: The name of the generation that is, or in check mode would be, live.
   returned: when O(state=present)
@@ -101,6 +150,12 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.dsg.generation impo
     GenerationError,
     Store,
 )
+from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel import running
+from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.certificates import (
+    WARN_DAYS,
+    CertificateError,
+    prove,
+)
 
 
 def _group(module):
@@ -112,11 +167,27 @@ def _group(module):
         return module.fail_json(msg=f"there is no group {module.params['group']}; create the service's user first")
 
 
+def _prove(module, files):
+    for entry in module.params["certificates"]:
+        lacking = [entry[part] for part in ("chain", "key") if entry[part] not in files]
+        if lacking:
+            module.fail_json(msg=f"certificates: {', '.join(lacking)} is not among files")
+        try:
+            found = prove(
+                files[entry["chain"]], files[entry["key"]], entry["names"], entry["authorities"], module.tmpdir
+            )
+        except CertificateError as error:
+            module.fail_json(msg=f"{entry['chain']} would be refused by clients and was not put live: {error}")
+        if found.days_left < WARN_DAYS:
+            module.warn(f"{entry['chain']} expires in {found.days_left} days, on {found.expires:%Y-%m-%d}; renew it")
+
+
 def _present(module):
     wanted = Generation(module.params["config"], {name: str(text) for name, text in module.params["files"].items()})
     problems = wanted.problems()
     if problems:
         module.fail_json(msg="; ".join(problems))
+    _prove(module, wanted.files)
     store = Store(group=_group(module))
     changed = not store.is_live(wanted)
     before, after = store.live_text(), wanted.rendered(store.current_link)
@@ -125,9 +196,15 @@ def _present(module):
     if changed and not module.check_mode:
         store.put_live(wanted, module.params["command"])
     path = str(store.current_link / CONFIG)
+    state = running.look(module.params["unit"])
+    restart = state is not None and state.restart_needed(module.params["restart_after"])
+    reload = state is not None and not restart and (changed or state.reload_needed([str(store.current_link)]))
     module.exit_json(
         changed=changed,
         generation=wanted.digest(),
+        reload_needed=reload and state.alive,
+        running=state is not None and state.alive,
+        restart_needed=restart,
         diff={"before_header": path, "after_header": path, "before": before, "after": after} if changed else {},
     )
 
@@ -146,6 +223,19 @@ def main():
             "config": {"type": "dict"},
             "files": {"type": "dict", "default": {}, "no_log": True},
             "group": {"type": "str", "default": "alertpath-tunnel"},
+            "certificates": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "chain": {"type": "str", "required": True},
+                    "key": {"type": "str", "required": True, "no_log": False},
+                    "names": {"type": "list", "elements": "str", "default": []},
+                    "authorities": {"type": "str"},
+                },
+            },
+            "unit": {"type": "str", "default": "alertpath-tunnel.service"},
+            "restart_after": {"type": "list", "elements": "path", "default": []},
             "command": {"type": "path", "default": "/opt/alertpath-tunnel/current/bin/alertpath-tunnel"},
         },
         required_if=[("state", "present", ["config"])],
