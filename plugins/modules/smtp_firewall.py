@@ -108,7 +108,8 @@ options:
     description:
       - Whether the rules come back after a restart, by the boot file C(/etc/alertpath/firewall.nft) and the unit
         C(alertpath-firewall.service), which loads it before the network is up.
-      - The unit follows C(nftables.service), which removes every table when it starts, stops or reloads.
+      - A drop-in for C(nftables.service), which removes every table when it starts, stops or reloads, puts the rules
+        back at once.
     type: bool
     default: true
   lock_timeout:

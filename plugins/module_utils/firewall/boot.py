@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from .. import command, managed_file
 from .undo import Steps
@@ -17,17 +18,16 @@ from .undo import Steps
 RULES = "/etc/alertpath/firewall.nft"
 SERVICE = "alertpath-firewall.service"
 UNIT = f"/etc/systemd/system/{SERVICE}"
+DROP_IN = "/etc/systemd/system/nftables.service.d/alertpath-firewall.conf"
+LINK = f"/etc/systemd/system/sysinit.target.wants/{SERVICE}"
 
 # What is allowed is nobody's business but the administrator's: nft lists the rules to root only, too.
-RULES_MODE = 0o600
-UNIT_MODE = 0o644
+_RULES_MODE = 0o600
+_UNIT_MODE = 0o644
 
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
 _REMEDY = "this host has no systemd: set persist to false and load the rules at boot by other means"
 
-_LINKS = tuple(f"/etc/systemd/system/{wanting}.wants/{SERVICE}" for wanting in ("sysinit.target", "nftables.service"))
-
-# Debian's nftables.service flushes every table when it starts, stops or reloads: the unit follows each of these.
 _UNIT = """\
 # {mark}
 [Unit]
@@ -38,8 +38,6 @@ After=local-fs.target nftables.service
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
 
 [Service]
 Type=oneshot
@@ -48,56 +46,73 @@ ExecStart={nft} -f {rules}
 ExecReload={nft} -f {rules}
 
 [Install]
-WantedBy=sysinit.target nftables.service
+WantedBy=sysinit.target
+"""
+
+# Dependencies between units do not do: systemd starts a unit that is already active no second time, and orders no
+# reloads.
+_DROP_IN = """\
+# {mark}
+# This service removes every table when it starts, reloads or stops: the SMTP rules are put back at once.
+[Service]
+ExecStartPost=-{nft} -f {rules}
+ExecReload=-{nft} -f {rules}
+ExecStopPost=-{nft} -f {rules}
 """
 
 
-Link = Tuple[str, str]
+class File(NamedTuple):
+    """A file's bytes and permission bits."""
+
+    content: bytes
+    mode: int
 
 
 @dataclass(frozen=True)
 class BootState:
-    """What a restart would bring: the rules file, the unit, the links that enable it (path and target), and whether
-    the unit has run."""
+    """What a restart would bring: the rules file, the unit, the drop-in that keeps nftables.service from removing the
+    rules, the target of the link that enables the unit, and whether the unit has run."""
 
-    rules: Optional[bytes]
-    rules_mode: Optional[int]
-    unit: Optional[bytes]
-    unit_mode: Optional[int]
-    links: Tuple[Link, ...]
+    rules: Optional[File]
+    unit: Optional[File]
+    drop_in: Optional[File]
+    link: Optional[str]
     active: bool
 
 
-NOTHING = BootState(None, None, None, None, (), False)
+NOTHING = BootState(None, None, None, None, False)
 
 
 def wanted(rules: str, nft: str) -> BootState:
     """Return the state in which a restart brings the transaction *rules*, loaded by the command at the path *nft*."""
-    unit = _UNIT.format(mark=managed_file.MARK, nft=nft, rules=RULES).encode()
-    return BootState(rules.encode(), RULES_MODE, unit, UNIT_MODE, tuple((link, UNIT) for link in _LINKS), True)
+
+    def filled(text: str) -> File:
+        return File(text.format(mark=managed_file.MARK, nft=nft, rules=RULES).encode(), _UNIT_MODE)
+
+    return BootState(File(rules.encode(), _RULES_MODE), filled(_UNIT), filled(_DROP_IN), UNIT, True)
 
 
 def compared(old: BootState, new: BootState) -> List[Tuple[str, Tuple[str, str]]]:
-    """Return what a reader compares: (name, (before, after)) of the rules file, the unit, and the unit's state."""
+    """Return what a reader compares: (name, (before, after)) of each file, and of the unit's state."""
     return [
-        (RULES, (_shown(old.rules, old.rules_mode, RULES_MODE), _shown(new.rules, new.rules_mode, RULES_MODE))),
-        (UNIT, (_shown(old.unit, old.unit_mode, UNIT_MODE), _shown(new.unit, new.unit_mode, UNIT_MODE))),
+        (RULES, (_shown(old.rules), _shown(new.rules))),
+        (UNIT, (_shown(old.unit), _shown(new.unit))),
+        (DROP_IN, (_shown(old.drop_in), _shown(new.drop_in))),
         (SERVICE, (_words(old), _words(new))),
     ]
 
 
-def _shown(content: Optional[bytes], mode: Optional[int], right: int) -> str:
-    odd = "" if mode in (None, right) else f"# mode {mode:04o}\n"
-    return odd + (content or b"").decode(errors="replace")
+def _shown(file: Optional[File]) -> str:
+    return f"mode {file.mode:04o}\n{file.content.decode(errors='replace')}" if file else ""
 
 
 def _words(state: BootState) -> str:
-    links = "".join(f"{link} -> {target}\n" for link, target in state.links)
-    return f"{links}{'active' if state.active else 'inactive'}\n"
+    link = f"{LINK} -> {state.link}" if state.link else "not enabled"
+    return f"{link}\n{'active' if state.active else 'inactive'}\n"
 
 
 class Boot:
-    """The rules file and the unit of this host."""
+    """The files and the unit of this host."""
 
     def __init__(self) -> None:
         self.systemctl = command.find_tool("systemctl", _REMEDY)
@@ -105,59 +120,45 @@ class Boot:
 
     def state(self) -> BootState:
         """Return what is there. Where systemd does not run, a unit that is enabled counts as active."""
-        # Path.readlink came with Python 3.9. systemctl is-enabled is content with any one of the links.
-        links = tuple((link, os.readlink(link)) for link in _LINKS if Path(link).is_symlink())
-        return BootState(
-            managed_file.read(RULES),
-            managed_file.mode_of(RULES),
-            managed_file.read(UNIT),
-            managed_file.mode_of(UNIT),
-            links,
-            self._active() if self.booted else len(links) == len(_LINKS),
-        )
+        link = _target(LINK)
+        active = self._active() if self.booted else link is not None
+        return BootState(_file(RULES), _file(UNIT), _file(DROP_IN), link, active)
 
     def _active(self) -> bool:
         return command.run([self.systemctl, "--quiet", "is-active", SERVICE], check=False).returncode == 0
 
     def install(self, new: BootState, old: BootState, steps: Steps) -> None:
-        """Put the unit of *new* in place, enabled and, on a running system, active."""
+        """Put the unit and the drop-in of *new* in place, the unit enabled and, on a running system, active."""
         steps.taken(UNIT, lambda: self._put_back(old))
-        if (old.unit, old.unit_mode) != (new.unit, new.unit_mode):
-            managed_file.replace(UNIT, new.unit or b"", UNIT_MODE)
-            self._reload()
+        _write(UNIT, new.unit)
+        _write(DROP_IN, new.drop_in)
+        self._reload()
+        if old.link not in (None, UNIT):
+            _relink(None)
         command.run([self.systemctl, "--quiet", "enable", SERVICE])
         if self.booted:
             # Starting it loads the same rules once more: the proof that the next boot can.
             command.run([self.systemctl, "start", SERVICE])
 
     def uninstall(self, old: BootState, steps: Steps) -> None:
-        """Remove the unit and its links."""
+        """Remove the unit, the drop-in and the link."""
         steps.taken(UNIT, lambda: self._put_back(old))
         if self.booted and old.active:
             command.run([self.systemctl, "stop", SERVICE])
-        self._link(())
-        managed_file.remove(UNIT)
+        _relink(None)
+        _write(UNIT, None)
+        _write(DROP_IN, None)
         self._reload()
 
     def _put_back(self, old: BootState) -> None:
         if self.booted and not old.active and self._active():
             command.run([self.systemctl, "stop", SERVICE])
-        self._link(old.links)
-        _put_back(UNIT, old.unit, UNIT_MODE if old.unit_mode is None else old.unit_mode)
+        _relink(old.link)
+        _write(UNIT, old.unit)
+        _write(DROP_IN, old.drop_in)
         self._reload()
         if self.booted and old.active and not self._active():
             command.run([self.systemctl, "start", SERVICE])
-
-    def _link(self, links: Tuple[Link, ...]) -> None:
-        """Make *links* the only ones of the unit."""
-        for link in map(Path, _LINKS):
-            if link.is_symlink():
-                link.unlink()
-                with contextlib.suppress(OSError):  # a folder that holds other links stays
-                    link.parent.rmdir()
-        for name, target in links:
-            Path(name).parent.mkdir(0o755, parents=True, exist_ok=True)
-            Path(name).symlink_to(target)
 
     def _reload(self) -> None:
         if self.booted:
@@ -167,18 +168,52 @@ class Boot:
 def clear_leftovers() -> None:
     """Make the folder of the rules file, and remove what a killed run left beside the files."""
     Path(RULES).parent.mkdir(0o755, parents=True, exist_ok=True)
-    for path in map(Path, (RULES, UNIT)):
+    for path in map(Path, (RULES, UNIT, DROP_IN)):
         for leftover in path.parent.glob(f".{path.name}.*"):
             managed_file.remove(leftover)
 
 
 def put_back_rules(old: BootState) -> None:
     """Put the rules file back as *old* has it."""
-    _put_back(RULES, old.rules, RULES_MODE if old.rules_mode is None else old.rules_mode)
+    _write(RULES, old.rules)
 
 
-def _put_back(path: str, content: Optional[bytes], mode: int) -> None:
-    if content is None:
+def remove_rules() -> None:
+    """Remove the rules file, and its folder when nothing else is there."""
+    _write(RULES, None)
+
+
+def _file(path: str) -> Optional[File]:
+    try:
+        with open(path, "rb") as stream:
+            return File(stream.read(), stat.S_IMODE(os.fstat(stream.fileno()).st_mode))
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: str, file: Optional[File]) -> None:
+    parent = Path(path).parent
+    if file is not None:
+        parent.mkdir(0o755, parents=True, exist_ok=True)
+        if _file(path) != file:
+            managed_file.replace(path, file.content, file.mode)
+    elif parent.is_dir():
         managed_file.remove(path)
-    else:
-        managed_file.replace(path, content, mode)
+        with contextlib.suppress(OSError):  # a folder that holds something else stays
+            parent.rmdir()
+
+
+def _target(link: str) -> Optional[str]:
+    # Path.readlink came with Python 3.9. systemctl is-enabled is content with other links, too.
+    return os.readlink(link) if Path(link).is_symlink() else None
+
+
+def _relink(target: Optional[str]) -> None:
+    link = Path(LINK)
+    if link.is_symlink():
+        link.unlink()
+        with contextlib.suppress(OSError):
+            link.parent.rmdir()
+    if target is not None:
+        link.parent.mkdir(0o755, parents=True, exist_ok=True)
+        link.symlink_to(target)

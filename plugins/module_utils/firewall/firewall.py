@@ -113,21 +113,21 @@ class Firewall:
         steps: Steps,
     ) -> None:
         with contextlib.ExitStack() as staged:
-            if old and new and (old.rules, old.rules_mode) != (new.rules, new.rules_mode):
+            if old and new and new.rules and old.rules != new.rules:
                 boot.clear_leftovers()
                 steps.taken(boot.RULES, lambda: boot.put_back_rules(old))
-                staged.enter_context(managed_file.staged(boot.RULES, new.rules or b"", boot.RULES_MODE))
+                staged.enter_context(managed_file.staged(boot.RULES, new.rules.content, new.rules.mode))
             if live.differs:
                 back = self._way_back(live, old)
                 steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
                 self.nft.load(wanted.text)
-        if self._boot and old and new and replace(old, rules=new.rules, rules_mode=new.rules_mode) != new:
+        if self._boot and old and new and replace(old, rules=new.rules) != new:
             self._boot.install(new, old, steps)
 
     def _way_back(self, live: _Live, old: Optional[boot.BootState]) -> str:
         """Return the transaction that restores the loaded table: from the boot file when that is what was loaded."""
-        if live.before is None and live.digest is not None and old is not None and old.rules is not None:
-            saved = old.rules.decode(errors="replace")
+        if live.before is None and live.digest is not None and old is not None and old.rules:
+            saved = old.rules.content.decode(errors="replace")
             if listing.digest(saved) == live.digest:
                 return saved
         before = live.before if live.before is not None else self.nft.listing()
@@ -141,7 +141,7 @@ class Firewall:
         if self._boot and old and old != boot.NOTHING:
             boot.clear_leftovers()
             steps.taken(boot.RULES, lambda: boot.put_back_rules(old))
-            managed_file.remove(boot.RULES)
+            boot.remove_rules()
             self._boot.uninstall(old, steps)
 
     def _diff(self, live: _Live, old: Optional[boot.BootState], new: Optional[boot.BootState]) -> List[Dict[str, str]]:

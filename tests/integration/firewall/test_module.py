@@ -12,6 +12,7 @@ from .conftest import LEFT, MID, PORTS, RIGHT, between, rule, sh
 
 BOOT = "alertpath/firewall.nft"
 UNIT = "systemd/system/alertpath-firewall.service"
+DROP_IN = "systemd/system/nftables.service.d/alertpath-firewall.conf"
 LINK = "systemd/system/sysinit.target.wants/alertpath-firewall.service"
 MANY = [rule(f"10.1.{i % 250}.{i // 250 + 1}", "10.2.0.1", 25, f"path-{i}") for i in range(600)]
 WIDE = [rule(f"10.{i}.0.0/16", "0.0.0.0/0", 25) for i in range(30)] + [
@@ -117,7 +118,7 @@ def test_an_edit_by_hand_is_drift_and_is_mended(left, edit):
     assert left.table() == before
 
 
-@pytest.mark.parametrize("what", ["content", "mode", "gone", "unit", "link"])
+@pytest.mark.parametrize("what", ["content", "mode", "gone", "unit", "drop-in", "link"])
 def test_boot_drift_is_told_apart_and_mended_without_touching_the_table(left, what):
     left.apply(egress=MANY)
     before = left.snapshot()
@@ -126,7 +127,7 @@ def test_boot_drift_is_told_apart_and_mended_without_touching_the_table(left, wh
     elif what == "mode":
         (left.etc / BOOT).chmod(0o644)
     else:
-        (left.etc / {"gone": BOOT, "unit": UNIT, "link": LINK}[what]).unlink()
+        (left.etc / {"gone": BOOT, "unit": UNIT, "drop-in": DROP_IN, "link": LINK}[what]).unlink()
     for check in (True, False):
         result = left.apply(check=check, egress=MANY)
         assert (result["changed"], result["drift"]) == (True, {"live": False, "boot": True})
