@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role on a real host. The tests build on each other, from a host that knows nothing."""
+
+from __future__ import annotations
+
+import re
+
+from .conftest import Site
+
+CONFIGURE = "Configure it"
+RELOAD = "Tell the service to look at its configuration again"
+RESTART = "Restart it, one host after the other"
+
+
+def test_check_of_a_clean_host_tells_what_would_change_and_touches_nothing(site: Site) -> None:
+    code, output, changed = site.play("--check", "--diff")
+    assert code == 0, output
+    assert {"Install the service", CONFIGURE, "Write the unit"} <= changed
+    assert (
+        site.run("sh", "-c", "ls -d /opt/alertpath-tunnel /etc/alertpath-tunnel /etc/systemd/system/alertpath*") == ""
+    )
+
+
+def test_tunnel_comes_up_on_every_address_and_stays_as_it_is(site: Site) -> None:
+    code, output, _changed = site.play()
+    assert code == 0, output
+    listening = site.run("ss", "-Hltn", "sport = :587")
+    assert "10.77.30.11:587" in listening
+    assert "[fd77:30::11]:587" in listening
+    pid = site.main_pid()
+    code, output, changed = site.play()
+    assert (code, changed, site.main_pid()) == (0, set(), pid), output
+
+
+def test_service_is_confined(site: Site) -> None:
+    said = site.run("systemd-analyze", "security", "--no-pager", "alertpath-tunnel")
+    exposure = re.search(r"exposure level for \S+: ([0-9.]+)", said)
+    assert exposure
+    assert float(exposure[1]) <= 2.0
+    assert site.run("ps", "-o", "user=", "-p", site.main_pid()).strip() != "root"
+
+
+def test_changed_configuration_is_reloaded_by_the_same_process(site: Site) -> None:
+    pid = site.main_pid()
+    _code, _output, foreseen = site.play("--check", dsg_tunnel_timeouts={"drain": 31})
+    code, output, changed = site.play(dsg_tunnel_timeouts={"drain": 31})
+    assert code == 0, output
+    assert changed == foreseen == {CONFIGURE, RELOAD}
+    assert site.main_pid() == pid
+    assert '"event":"reloaded"' in site.last_event("reloaded", "reload refused")
+
+
+def test_reload_that_an_earlier_run_did_not_come_to_is_made_up_for(site: Site) -> None:
+    # What a play leaves behind that is cut short after the configuration was put live.
+    site.run("touch", "--no-dereference", "/etc/alertpath-tunnel/current")
+    code, output, changed = site.play(dsg_tunnel_timeouts={"drain": 31})
+    assert code == 0, output
+    assert changed == {RELOAD}
+
+
+def test_restart_that_an_earlier_run_did_not_come_to_is_made_up_for(site: Site) -> None:
+    pid = site.main_pid()
+    site.run("touch", "/etc/systemd/system/alertpath-tunnel.service")
+    code, output, changed = site.play(dsg_tunnel_timeouts={"drain": 31})
+    assert code == 0, output
+    assert changed == {RESTART}
+    assert site.main_pid() != pid
+
+
+def test_configuration_that_the_service_refuses_to_load_fails_the_play(site: Site) -> None:
+    # Without its address a new listener cannot be had, which no check of a file can know.
+    variables = site.inventory / "host_vars" / "tunnel1.yml"
+    variables.parent.mkdir()
+    variables.write_text('smtp_addresses: [10.77.30.11, "fd77:30::11", 10.77.30.99]\n')
+    code, output, _changed = site.play()
+    variables.unlink()
+    assert code != 0
+    assert "reload refused" in output
+    assert "10.77.30.99" in output
+    code, output, _changed = site.play()
+    assert code == 0, output
+    assert '"event":"reloaded"' in site.last_event("reloaded", "reload refused")
+
+
+def test_certificate_of_another_name_is_refused_and_the_old_one_served_on(site: Site) -> None:
+    before = site.run("readlink", "/etc/alertpath-tunnel/current")
+    code, output, changed = site.play(dsg_tunnel_certificate_names=["somebody.else.test"])
+    assert code != 0
+    assert "somebody.else.test" in output
+    assert changed == set()
+    assert site.run("readlink", "/etc/alertpath-tunnel/current") == before
+
+
+def test_no_secret_is_shown(site: Site) -> None:
+    code, output, _changed = site.play("--diff", "-vvv", dsg_tunnel_upstream_password="Xq7-not-for-logs")
+    assert code == 0, output
+    assert "Xq7-not-for-logs" not in output
+    assert "Xq7-not-for-logs" not in site.run("journalctl", "--quiet", "--output=cat", "--no-pager")
