@@ -190,21 +190,24 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
     """Answer all questions, as many at once as there are file descriptors for."""
     answers: List[Optional[Answer]] = [None] * len(questions)
     waiting: Deque[int] = deque(range(len(questions)))
-    free = descriptor_budget() // _PATIENT_ATTEMPTS
+    free = descriptor_budget()
+    costs = [_PATIENT_ATTEMPTS if asked.patient or asked.insist else _ATTEMPTS for asked in questions]
     pumping = False
 
     def pump() -> None:
         nonlocal free, pumping
         pumping = False
-        for _ in range(min(free, len(waiting), _STARTS_AT_ONCE)):
-            free -= 1
+        for _ in range(_STARTS_AT_ONCE):
+            if not waiting or costs[waiting[0]] > free:
+                break
             index = waiting.popleft()
+            free -= costs[index]
             Job(means, questions[index], receiver(index)).start()
         later()
 
     def later() -> None:
         nonlocal pumping
-        if waiting and free > 0 and not pumping:
+        if waiting and costs[waiting[0]] <= free and not pumping:
             pumping = True
             means.loop.call_later(0, pump)
 
@@ -212,7 +215,7 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
         def receive(answer: Answer) -> None:
             nonlocal free
             answers[index] = answer
-            free += 1
+            free += costs[index]
             later()
 
         return receive
@@ -222,7 +225,9 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
         means.loop.run()
     finally:
         means.loop.close()
-    return [answer for answer in answers if answer is not None]
+    found = [answer for answer in answers if answer is not None]
+    assert len(found) == len(questions), "a question was left without an answer"
+    return found
 
 
 def _judge(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""On loopback: what the kernel answers there is the real thing."""
+
+from __future__ import annotations
+
+import resource
+import socket
+
+import pytest
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.connector import Connector, Schedule
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.loop import Loop, descriptor_budget
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import Settings, probe
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Endpoint, Target
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.names import numeric
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import Trust, TrustError
+
+
+def test_schedule_leaves_the_last_third_for_late_answers() -> None:
+    schedule = Schedule(5, 1.5)
+    assert schedule.interval * 4 == pytest.approx(1.0)
+
+
+def test_backlog_that_is_full_is_silence() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        address = server.getsockname()
+        filler = [socket.socket() for _ in range(4)]
+        for sock in filler:
+            sock.setblocking(False)
+            sock.connect_ex(address)
+        found = []
+        loop = Loop()
+        Connector(loop, Endpoint(socket.AF_INET, address), Schedule(3, 0.6), lambda *said: found.append(said)).start()
+        loop.run()
+        loop.close()
+        for sock in filler:
+            sock.close()
+    ((finding, sock),) = found
+    assert (finding.outcome, sock) == ("filtered", None)
+
+
+def test_nothing_stays_open(tmp_path) -> None:
+    def descriptors() -> int:
+        return len(list((tmp_path / "fd").resolve().iterdir()))
+
+    (tmp_path / "fd").symlink_to("/proc/self/fd")
+    before = descriptors()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(50)
+        port = server.getsockname()[1]
+        probe([Target("127.0.0.1", port, "blocked"), Target("::1", 1, "blocked")], Settings())
+    assert descriptors() == before
+
+
+def test_budget_follows_the_hard_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        budget = descriptor_budget()
+        assert 8 <= budget <= 8192
+        assert hard == resource.RLIM_INFINITY or budget <= hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "::1", "fd00::1", "fe80::1%lo"])
+def test_addresses(text: str) -> None:
+    found = numeric(text, 25)
+    assert found is not None
+    assert found[1][1] == 25
+
+
+@pytest.mark.parametrize("text", ["mx.test", "10.0.0", "1", "0x7f.1", ""])
+def test_no_addresses(text: str) -> None:
+    assert numeric(text, 25) is None
+
+
+@pytest.mark.parametrize("trust", [Trust(pem="no certificate"), Trust(pem=""), Trust(file="/nonexistent/ca.pem")])
+def test_unusable_authorities_are_refused_before_anything_is_probed(trust: Trust) -> None:
+    with pytest.raises(TrustError, match=r"ca_(pem|file).*PEM"):
+        probe([Target("127.0.0.1", 1)], Settings(trust=trust))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.job import Answer
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import Evidences, Row
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Evidence, Finding, Target
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.verdict import Judgement
+
+EMPTY = dict.fromkeys(options.ARGUMENT_SPEC["targets"]["options"])
+
+
+def params(**changed: Any) -> dict[str, Any]:
+    return {**{name: spec.get("default") for name, spec in options.ARGUMENT_SPEC.items()}, **changed}
+
+
+def target(**changed: Any) -> dict[str, Any]:
+    return {**EMPTY, "destination": "192.0.2.1", "port": 25, "expect": "blocked", **changed}
+
+
+def test_row_of_the_plan_is_a_target() -> None:
+    (made,) = options.targets(params(targets=[target(host="mx", source="192.0.2.7")]))
+    assert made == Target("192.0.2.1", 25, "blocked", "192.0.2.7", host="mx")
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"port": 0}, "port"),
+        ({"port": 65536}, "port"),
+        ({"destination": ""}, "destination"),
+        ({"destination": "no name"}, "destination"),
+        ({"destination": "-x.test"}, "destination"),
+        ({"destination": "10.0.0.256"}, "destination"),
+        ({"destination": "10.0.0"}, "destination"),
+        ({"destination": "0.0.0.0"}, "destination"),
+        ({"destination": "::"}, "destination"),
+        ({"destination": "ff02::1"}, "destination"),
+        ({"source": "somewhere"}, "source"),
+        ({"name": "a..b"}, "name"),
+        ({"name": ""}, "name"),
+        ({"encryption": "ssl"}, "encryption"),
+    ],
+)
+def test_unusable_target_is_named(changed: dict[str, Any], word: str) -> None:
+    with pytest.raises(options.OptionRefused, match=rf"targets\[1\]\.{word}"):
+        options.targets(params(targets=[target(), target(**changed)]))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"window": 0.0}, {"timeout": float("nan")}, {"timeout": float("inf")}, {"control_ports": [0]}]
+)
+def test_unusable_setting_is_named(changed: dict[str, Any]) -> None:
+    with pytest.raises(options.OptionRefused, match=next(iter(changed))):
+        options.settings(params(**changed))
+
+
+@pytest.mark.parametrize("name", ["mx", "mx.corp.test", "mx.corp.test.", "_mail.corp.test", "xn--mller-kva.test"])
+def test_host_names(name: str) -> None:
+    assert options.is_host_name(name)
+
+
+def row(verdict: str, number: int = 0) -> Row:
+    finding = Finding("open", Evidence("connected"))
+    wanted = Target("192.0.2.1", 25, "blocked", "192.0.2.7", host=f"mx{number}")
+    return Row(wanted, "192.0.2.1", Answer(finding, 1, 0.1), "destination", Judgement(verdict, "must be blocked"))
+
+
+def test_complaint_names_every_difference_up_to_a_limit() -> None:
+    assert options.complaint([row("pass")]) is None
+    said = options.complaint([row("pass"), row("fail", 1), row("error", 2)])
+    assert said is not None
+    assert said.startswith("2 of 3 rows differ: 192.0.2.7 to mx1 [192.0.2.1]:25 must be blocked; ")
+    many = options.complaint([row("unproven", n) for n in range(50)])
+    assert many is not None
+    assert "and 30 more" in many
+    assert "require_control" in many
+
+
+def test_result_is_plain_data_and_counts() -> None:
+    result = options.result(Evidences([row("pass"), row("fail")], {"ipv4": 1, "ipv6": 0}))
+    assert result["summary"] == {"pass": 1, "fail": 1, "error": 0, "unproven": 0}
+    assert result["rows"][0] == {
+        "destination": "192.0.2.1",
+        "port": 25,
+        "expect": "blocked",
+        "source": "192.0.2.7",
+        "encryption": None,
+        "name": None,
+        "host": "mx0",
+        "path": None,
+        "address": "192.0.2.1",
+        "outcome": "open",
+        "evidence": {"text": "connected"},
+        "attempts": 1,
+        "seconds": 0.1,
+        "control": "destination",
+        "verdict": "pass",
+        "reason": "must be blocked",
+    }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module itself, on loopback, as Ansible runs it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
+from ansible_collections.alertpath.smtp.plugins.modules import smtp_probe
+
+
+def run(capsys: pytest.CaptureFixture[str], **args: Any) -> dict[str, Any]:
+    with patch_module_args(args), pytest.raises(SystemExit):
+        smtp_probe.main()
+    return json.loads(capsys.readouterr().out)
+
+
+BLOCKED = {"destination": "127.0.0.1", "port": 1, "expect": "blocked", "encryption": None, "name": None, "source": None}
+
+
+def test_blocked_path_passes_and_nothing_changes(capsys) -> None:
+    result = run(capsys, targets=[BLOCKED])
+    assert result["changed"] is False
+    assert [row["verdict"] for row in result["rows"]] == ["pass"]
+    assert "failed" not in result
+
+
+def test_check_mode_probes_just_the_same(capsys) -> None:
+    result = run(capsys, targets=[BLOCKED], _ansible_check_mode=True)
+    assert result["summary"]["pass"] == 1
+
+
+def test_difference_fails_with_the_rows_and_can_be_let_pass(capsys) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(5)
+        targets = [{**BLOCKED, "port": server.getsockname()[1]}, BLOCKED]
+        failed = run(capsys, targets=targets)
+        assert failed["failed"] is True
+        assert "1 of 2 rows differ: [127.0.0.1]" in failed["msg"]
+        assert len(failed["rows"]) == 2
+        assert "failed" not in run(capsys, targets=targets, fail_on_difference=False)
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ({"targets": [{**BLOCKED, "port": 99999}]}, r"targets[0].port"),
+        ({"targets": [BLOCKED], "ca_pem": "nonsense"}, "ca_pem"),
+        ({"targets": [BLOCKED], "ca_pem": "x", "ca_file": "/x"}, "mutually exclusive"),
+    ],
+)
+def test_unusable_option_is_named(capsys, args: dict[str, Any], word: str) -> None:
+    result = run(capsys, **args)
+    assert result["failed"] is True
+    assert word in result["msg"]
+
+
+def test_documentation_describes_every_option() -> None:
+    documented = yaml.safe_load(smtp_probe.DOCUMENTATION)["options"]
+    assert set(documented) == set(options.ARGUMENT_SPEC)
+    assert set(documented["targets"]["suboptions"]) == set(options.ARGUMENT_SPEC["targets"]["options"])
+    for name, spec in options.ARGUMENT_SPEC.items():
+        assert documented[name].get("default") == spec.get("default"), name

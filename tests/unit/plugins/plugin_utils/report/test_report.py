@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import model
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.evidence import as_data, from_data, gather
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.remedies import remedy
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.table import lines
+
+V4, V6 = "203.0.113.25", "2001:db8::25"
+
+
+def row(
+    destination: str = V4,
+    port: int = 25,
+    expect: str = "blocked",
+    outcome: str = "refused",
+    verdict: str = "pass",
+    **more: Any,
+) -> dict[str, Any]:
+    return {
+        "host": "mx",
+        "source": "10.0.0.1",
+        "destination": destination,
+        "address": destination,
+        "port": port,
+        "expect": expect,
+        "outcome": outcome,
+        "verdict": verdict,
+        "reason": f"reason of {outcome}",
+        **more,
+    }
+
+
+def report(**hosts: list[dict[str, Any]]):
+    planned = {host: {"probes": rows} for host, rows in hosts.items()}
+    return gather(planned, {host: {"rows": rows} for host, rows in hosts.items()})
+
+
+def test_everything_as_declared() -> None:
+    found = report(a=[row(), row(V6)], b=[row(expect="allowed", outcome="open")])
+    assert found.passed
+    assert lines(found) == [
+        "ALERTPATH MATRIX",
+        "3 rows from 2 hosts, all as declared",
+        "FROM  TO  25",
+        "a     mx  -",
+        "b     mx  open",
+        "open = the right server answers, - = blocked, ! = not as declared,",
+        "    IPv4/IPv6 where they differ",
+    ]
+
+
+def test_families_are_told_apart_where_they_differ() -> None:
+    shown = lines(report(a=[row(), row(V6, outcome="open", verdict="fail")]))
+    assert "a     mx  -/open!" in shown
+    assert any(V6 in line and "port 25" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ({"unreachable": True, "msg": "Connection\nrefused"}, "unreachable"),
+        ({"failed": True, "msg": "no Python"}, "no Python"),
+        ({}, "no result"),
+        ({"rows": []}, "2 of 2 planned probes have no row"),
+        ({"rows": [row()]}, "1 of 2 planned probes have no row"),
+        ({"rows": [row(), row(V6, expect="allowed")]}, "1 of 2 planned probes have no row"),
+    ],
+)
+def test_missing_evidence_never_passes(result: dict[str, Any], words: str) -> None:
+    found = gather({"a": {"probes": [row(), row(V6)]}, "b": {"probes": [row()]}}, {"a": result, "b": {"rows": [row()]}})
+    assert not found.passed
+    assert [gap.host for gap in found.gaps] == ["a"]
+    assert words in found.gaps[0].reason
+    assert any(line.startswith("NO EVIDENCE from a") for line in lines(found))
+
+
+def test_evidence_of_nothing_does_not_pass() -> None:
+    assert not gather({}, {}).passed
+    assert not gather({"a": {"probes": []}}, {"a": {"rows": []}}).passed
+
+
+def test_host_with_nothing_to_probe_makes_no_gap() -> None:
+    assert gather({"a": {"probes": []}, "b": {"probes": [row()]}}, {"a": {"rows": []}, "b": {"rows": [row()]}}).passed
+
+
+def test_data_comes_back_as_it_was() -> None:
+    found = gather({"a": {"probes": [row()]}, "b": {"probes": [row()]}}, {"a": {"rows": [row(verdict="fail")]}})
+    data = as_data(found)
+    assert from_data(data) == found
+    assert data["summary"] == {"hosts": 2, "rows": 1, "pass": 0, "fail": 1, "error": 0, "unproven": 0}
+    assert data["passed"] is False
+
+
+def test_same_difference_from_many_hosts_is_one_line() -> None:
+    hosts = {f"h{n}": [row(outcome="open", verdict="fail")] for n in range(5)}
+    shown = lines(report(**hosts))
+    assert "from h0, h1, h2, h3, h4 to mx 203.0.113.25 port 25, reason of open" in shown
+
+
+def test_four_hundred_rows_stay_short_and_fit_the_screen() -> None:
+    hosts = {
+        f"host{n}": [
+            row(address, port, host=f"server{m}") for m in range(8) for address in (V4, V6) for port in (25, 465, 587)
+        ]
+        for n in range(9)
+    }
+    shown = lines(report(**hosts))
+    assert len(shown) < 80
+    assert max(map(len, shown)) <= 74
+    assert all(line and line == line.rstrip() for line in shown)
+
+
+def test_flood_of_differences_is_cut() -> None:
+    rows = [row(f"192.0.2.{n % 250}", port=n, outcome="open", verdict="fail") for n in range(1, 1000)]
+    shown = lines(report(a=rows))
+    assert "lines more" in shown[-1]
+
+
+@pytest.mark.parametrize("expect", model.EXPECTATIONS)
+@pytest.mark.parametrize("outcome", sorted(model.CONNECTED | model.SHUT | model.NOT_RUN))
+def test_every_difference_has_a_remedy(expect: str, outcome: str) -> None:
+    if (expect, outcome) != ("allowed", "open"):
+        assert remedy(expect, outcome, "fail") != "read the row's evidence"
