@@ -47,7 +47,7 @@ def from_errno(code: int, at_once: bool, source: Optional[str] = None) -> Findin
     name = _name(code)
     if code == errno.ECONNREFUSED:
         return Finding(
-            REFUSED, Evidence("a TCP reset came back: nothing listens, or a firewall resets", name, reset=True)
+            REFUSED, Evidence("a TCP reset came back (nothing listens, or a firewall resets)", name, reset=True)
         )
     if code == errno.ETIMEDOUT:
         return Finding(FILTERED, Evidence("no answer", name))

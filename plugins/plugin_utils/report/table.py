@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -17,8 +16,6 @@ _LEGEND = "open = the right server answers, - = blocked, ! = not as declared, IP
 _UNRUN = frozenset({"no_route", "name_error", "local_error"})
 _SHUT = frozenset({"refused", "rejected", "filtered"})
 _MOST = 200
-_WIDTH = 74
-"""Callbacks that show results as YAML fold what is wider."""
 
 
 def state(seen: Seen) -> str:
@@ -38,17 +35,16 @@ def lines(report: Report) -> list[str]:
     """Return the whole table, line by line, without empty lines, tabs or trailing blanks."""
     wrong = report.differences
     verdict = "all as declared" if report.passed else f"{len(wrong)} not as declared"
-    missing = f", no full evidence from {len(report.gaps)} hosts" if report.gaps else ""
-    found = [TITLE, f"{len(report.rows)} rows from {report.hosts} hosts, {verdict}{missing}"]
+    missing = f", no full evidence from {_count(len(report.gaps), 'host')}" if report.gaps else ""
+    found = [TITLE, f"{_count(len(report.rows), 'row')} from {_count(report.hosts, 'host')}, {verdict}{missing}"]
     if report.rows:
-        found += [*_grid(report.rows), *_folded(_LEGEND)]
-    for gap in report.gaps:
-        found += _folded(f"NO EVIDENCE from {gap.host}, {gap.reason}")
+        found += [*_grid(report.rows), _LEGEND]
+    found += [f"NO EVIDENCE from {gap.host}, {gap.reason}" for gap in report.gaps]
     return found + _details(wrong)
 
 
-def _folded(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _grid(rows: Sequence[Seen]) -> list[str]:
@@ -81,10 +77,10 @@ def _details(wrong: Sequence[Seen]) -> list[str]:
         groups[advice][place].append(seen.probe_host)
     found = []
     for advice, places in groups.items():
-        found += _folded(f"DIFFERS, {advice}")
+        found.append(f"DIFFERS ({_count(sum(map(len, places.values())), 'row')}), {advice}")
         for (host, address, port, reason), sources in places.items():
             name = address if host == address else f"{host} {address}"
-            found += _folded(f"from {', '.join(sorted(set(sources)))} to {name} port {port}, {reason}")
+            found.append(f"from {', '.join(sorted(set(sources)))} to {name} port {port}, {reason}")
     if len(found) > _MOST:
         found = [*found[:_MOST], f"and {len(found) - _MOST} lines more; path_verification_report keeps all rows"]
     return found
