@@ -129,7 +129,10 @@ def test_built_collection_verifies_from_where_it_is_installed(oldest: Controller
     (archive,) = tmp_path.glob("alertpath-smtp-*.tar.gz")
     installed = tmp_path / "collections"
     subprocess.run(
-        [*galaxy, "install", "--offline", str(archive), "-p", str(installed)], check=True, capture_output=True
+        [*galaxy, "install", "--offline", str(archive), "-p", str(installed)],
+        cwd=tmp_path,  # out of reach of the checkout's settings, by which the collection is there already
+        check=True,
+        capture_output=True,
     )
     settings = tmp_path / "ansible.cfg"
     settings.write_text("[ssh_connection]\npipelining = True\n")
