@@ -11,8 +11,9 @@ version_added: 0.1.0
 description:
   - Owns one table of nftables, C(table inet alertpath), whole. No other table, chain or file is touched, so it works
     beside firewalld, ufw and Docker. What it blocks stays blocked whatever other tables accept.
-  - Looks at TCP packets whose destination port is one of O(ports), and at nothing else. It cannot cut SSH, and port 22
-    is refused. Traffic on the loopback interface is not touched.
+  - Blocks nothing but TCP packets whose destination port is one of O(ports), and first fragments made so short that
+    they hide the port, which RFC 7112 lets hosts and routers discard. It cannot cut SSH, and port 22 is refused.
+    Traffic on the loopback interface is not touched.
   - The rules are stateless. Loading them for the first time freezes no session, and an established SMTP connection
     that is not allowed any more is cut.
   - Rules sit in verdict maps, so that the cost for a packet does not grow with their number, and are put in place by

@@ -17,6 +17,7 @@ from .undo import Steps
 
 LOCK = "/run/alertpath-firewall.lock"
 _AS_BEFORE = "the rules, the boot file and the unit are as they were before"
+_WHOLE = f"nft loads all of a table or nothing: nft list table inet {render.TABLE} shows what is loaded"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Firewall:
             old = self._boot.state() if self._boot else None
             new = boot.wanted(wanted.text, self.nft.path) if self._boot else None
             if not self._check:
-                with Steps(_AS_BEFORE) as steps:
+                with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
                     self._apply(wanted, live, old, new, steps)
         counted = {direction: {"packets": 0, "bytes": 0} for direction in ruleset.directions()}
         if live.before is not None and (self._check or not live.differs):
@@ -84,7 +85,7 @@ class Firewall:
             old = self._boot.state() if self._boot else None
             new = boot.NOTHING if self._boot else None
             if not self._check:
-                with Steps(_AS_BEFORE) as steps:
+                with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
                     self._remove(live, old, steps)
         return Outcome(live.differs, old != new, 0, listing.blocked(before or ""), self._diff(live, old, new))
 
@@ -118,17 +119,18 @@ class Firewall:
                 steps.taken(boot.RULES, lambda: boot.put_back_rules(old))
                 staged.enter_context(managed_file.staged(boot.RULES, new.rules.content, new.rules.mode))
             if live.differs:
-                back = self._way_back(live, old)
-                steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
+                if old:
+                    back = self._way_back(live, old)
+                    steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
                 self.nft.load(wanted.text)
         if self._boot and old and new and replace(old, rules=new.rules) != new:
             self._boot.install(new, old, steps)
 
-    def _way_back(self, live: _Live, old: Optional[boot.BootState]) -> str:
+    def _way_back(self, live: _Live, old: boot.BootState) -> str:
         """Return the transaction that restores the loaded table: from the boot file when that is what was loaded."""
-        if live.before is None and live.digest is not None and old is not None and old.rules:
+        if live.before is None and live.digest is not None and old.rules:
             saved = old.rules.content.decode(errors="replace")
-            if listing.digest(saved) == live.digest:
+            if render.mark(live.digest) in saved:
                 return saved
         before = live.before if live.before is not None else self.nft.listing()
         return render.removing() if before is None else render.replacing(before)

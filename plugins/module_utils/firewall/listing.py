@@ -11,8 +11,8 @@ from typing import Dict, Match, Optional
 from .render import DIGEST_CHAIN, DIGEST_MARK, TABLE
 
 # A set's elements: anything up to the closing brace, with quoted comments taken as a whole.
-_ELEMENTS = re.compile(r'^([ \t]*)elements = \{((?:[^"}]|"[^"]*")*)\}', re.MULTILINE)
-_ELEMENT = re.compile(r'(?:[^",]|"[^"]*")+')
+_ELEMENTS = re.compile(r'^([ \t]*)elements = \{((?:[^"}]+|"[^"]*")*)\}', re.MULTILINE)
+_ELEMENT = re.compile(r'(?:[^",]+|"[^"]*")+')
 _INLINE_COUNTER = re.compile(r"\bcounter packets \d+ bytes \d+")
 _NAMED_COUNTER = re.compile(
     r"^(\tcounter )(\S+)( \{\n)((?:\t\tcomment .*\n)?)\t\tpackets (\d+) bytes (\d+)\n", re.MULTILINE

@@ -14,8 +14,8 @@ EEXIST or ENOTEMPTY), so rules that overlap must not meet in one map:
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from bisect import bisect_right
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .model import Net, Rule
 
@@ -42,29 +42,39 @@ class VerdictMap(NamedTuple):
 
 def build(direction: str, rules: Iterable[Rule]) -> List[VerdictMap]:
     """Return the maps which together accept exactly what *rules* accept, in the order of their lookup."""
-    merged: Dict[Tuple[int, int, int, int, int, int], Tuple[Rule, Set[str]]] = {}
-    for rule in rules:
-        source, destination, port, path = rule
-        key = (source.version, source.length, destination.length, source.first, destination.first, port)
-        seen = merged.get(key)
-        if seen is None:
-            merged[key] = (rule, {path})
+    plain: Dict[int, Dict[int, Element]] = {4: {}, 6: {}}
+    wide: Dict[int, Dict[int, Element]] = {4: {}, 6: {}}
+    paths: Dict[str, Tuple[str, ...]] = {"": ()}
+    for source, destination, port, path in rules:
+        named = paths.get(path)
+        if named is None:
+            named = paths[path] = (path,)
+        version, first, length, _ = source
+        width = _WIDTH[version]
+        key = (first << width | destination.first) << 16 | port
+        element = Element(source, destination, port, named)
+        if length == width and destination.length == width:
+            _merge(plain[version], key, element)
         else:
-            seen[1].add(path)
+            # In this order, what contains a rule comes before it.
+            _merge(wide[version], (length << 8 | destination.length) << 2 * width + 16 | key, element)
     found = []
     for version in (4, 6):
-        plain: List[Element] = []
-        wide: List[Element] = []
-        width = _WIDTH[version]
-        for key in sorted(key for key in merged if key[0] == version):
-            rule, paths = merged[key]
-            element = Element(rule.source, rule.destination, rule.port, tuple(sorted(filter(None, paths))))
-            (plain if key[1] == width and key[2] == width else wide).append(element)
-        if plain:
-            found.append(VerdictMap(f"{direction}{version}", version, False, tuple(plain)))
-        for number, layer in enumerate(_layers(wide), 1):
-            found.append(VerdictMap(f"{direction}{version}_net{number}", version, True, tuple(layer)))
+        if plain[version]:
+            elements = tuple(plain[version][key] for key in sorted(plain[version]))
+            found.append(VerdictMap(f"{direction}{version}", version, False, elements))
+        layers = _layers([wide[version][key] for key in sorted(wide[version])])
+        found += [
+            VerdictMap(f"{direction}{version}_net{number}", version, True, tuple(layer))
+            for number, layer in enumerate(layers, 1)
+        ]
     return found
+
+
+def _merge(elements: Dict[int, Element], key: int, element: Element) -> None:
+    seen = elements.setdefault(key, element)
+    if seen.paths is not element.paths:
+        elements[key] = seen._replace(paths=tuple(sorted({*seen.paths, *element.paths})))
 
 
 class _Layer:
@@ -73,55 +83,56 @@ class _Layer:
     def __init__(self) -> None:
         self.elements: List[Element] = []
         self._lengths: Set[int] = set()
-        self._index: Dict[Tuple[int, int, int], List[Tuple[int, int]]] = {}
+        # port, length and address of a source: first and last addresses of its destinations, both in order
+        self._index: Dict[Tuple[int, int, int], Tuple[List[int], List[int]]] = {}
 
-    def add(self, element: Element) -> None:
-        source, destination = element.source, element.destination
+    def add(self, element: Element, first: int, last: int) -> None:
+        """Take *element*, which meets no other one here; its destinations are *first* to *last*."""
+        (_, address, length, _), _, port, _ = element
         self.elements.append(element)
-        self._lengths.add(source.length)
-        insort(
-            self._index.setdefault((element.port, source.length, source.first), []),
-            (destination.first, destination.last),
-        )
+        self._lengths.add(length)
+        spans = self._index.get((port, length, address))
+        if spans is None:
+            self._index[port, length, address] = ([first], [last])
+            return
+        at = bisect_right(spans[0], first)
+        spans[0].insert(at, first)
+        spans[1].insert(at, last)
 
-    def _above(self, element: Element) -> Iterable[List[Tuple[int, int]]]:
-        source, width = element.source, _WIDTH[element.source.version]
+    def meets(self, element: Element, first: int, last: int) -> Optional[str]:
+        """Return "contained" when one element here accepts all that *element* accepts, "crossed" when one accepts a
+        part of it, and None when there is no overlap."""
+        (version, address, _, _), _, port, _ = element
+        found = None
         for length in self._lengths:
-            first = source.first >> (width - length) << (width - length)
-            found = self._index.get((element.port, length, first))
-            if found is not None:
-                yield found
-
-    def contains(self, element: Element) -> bool:
-        """Whether one element accepts all that *element* accepts."""
-        first, last = element.destination.first, element.destination.last
-        for spans in self._above(element):
-            at = bisect_right(spans, (first, 1 << 128)) - 1
-            if at >= 0 and spans[at][1] >= last:
-                return True
-        return False
-
-    def crosses(self, element: Element) -> bool:
-        """Whether *element*, which no element contains, overlaps one."""
-        first, last = element.destination.first, element.destination.last
-        for spans in self._above(element):
-            at = bisect_left(spans, (first, 0))
-            if at < len(spans) and spans[at][0] <= last:
-                return True
-        return False
+            beyond = _WIDTH[version] - length
+            spans = self._index.get((port, length, address >> beyond << beyond))
+            if spans is None:
+                continue
+            firsts, lasts = spans
+            at = bisect_right(firsts, first) - 1
+            if at >= 0 and lasts[at] >= last:
+                return "contained"
+            if (at >= 0 and firsts[at] == first) or (at + 1 < len(firsts) and firsts[at + 1] <= last):
+                found = "crossed"
+        return found
 
 
 def _layers(elements: Sequence[Element]) -> List[List[Element]]:
     """Arrange *elements*, sorted by the lengths of source and destination, into layers without overlap."""
     layers: List[_Layer] = []
     for element in elements:
-        if any(layer.contains(element) for layer in layers):
-            continue
+        first, last = element.destination.first, element.destination.last
+        free = None
         for layer in layers:
-            if not layer.crosses(element):
-                layer.add(element)
+            met = layer.meets(element, first, last)
+            if met == "contained":
                 break
+            if met is None and free is None:
+                free = layer
         else:
-            layers.append(_Layer())
-            layers[-1].add(element)
+            if free is None:
+                free = _Layer()
+                layers.append(free)
+            free.add(element, first, last)
     return [layer.elements for layer in layers]

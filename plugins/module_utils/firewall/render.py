@@ -82,13 +82,16 @@ def render(ruleset: Ruleset) -> Rendered:
         lines += _base(direction, ports)
     body = "\n".join(lines)
     digest = hashlib.sha256(body.encode()).hexdigest()
-    marked = body.replace(
-        f"\tchain {DIGEST_CHAIN} {{\n", f'\tchain {DIGEST_CHAIN} {{\n\t\tcomment "{DIGEST_MARK}{digest}"\n', 1
-    )
+    marked = body.replace(f"\tchain {DIGEST_CHAIN} {{\n", f"\tchain {DIGEST_CHAIN} {{\n\t\t{mark(digest)}\n", 1)
     count = sum(len(verdicts.elements) for found in directions.values() for verdicts in found)
     return Rendered(
         f"# {MARK}\n{replacing(f'table inet {TABLE} {{{chr(10)}{marked}{chr(10)}}}{chr(10)}')}", digest, count
     )
+
+
+def mark(digest: str) -> str:
+    """Return the comment by which a table says which rules it was loaded from."""
+    return f'comment "{DIGEST_MARK}{digest}"'
 
 
 def replacing(table: str) -> str:

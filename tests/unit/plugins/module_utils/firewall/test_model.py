@@ -66,6 +66,7 @@ def test_other_text_is_no_network(text):
         ("", "neither"),
         (None, "is missing"),
         (167772161, "is not text"),
+        (["10.0.0.1"], "is not text"),
         ("10.0.0.1 } ; flush ruleset", "neither"),
         ("10.0.0.1\x00", "neither"),
     ],
@@ -80,7 +81,7 @@ def test_all_problems_come_at_once_each_with_its_place():
     found = problems(
         ports=[25, 0, 22, "x", True],
         egress=[rule("10.0.0.1", "fd00::1"), rule(port=26), rule(protocol="udp"), "rule"],
-        ingress=[rule(port=None, destination="nowhere")],
+        ingress=[rule(port=[25], destination="nowhere")],
         forward=[rule()],
         blocked="ignore",
         log_rate="often",
