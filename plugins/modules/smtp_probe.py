@@ -207,7 +207,7 @@ rows:
     reason:
       description: Why, in words.
       type: str
-      sample: an SMTP server greets
+      sample: smtp.corp.test answers, proved by its certificate
 summary:
   description: How many rows got each verdict.
   returned: always

@@ -64,7 +64,7 @@ class Dialogue:
         self._helo = helo
         self._name = name
         self._outcome = OPEN
-        self._evidence = Evidence("an SMTP server greets")
+        self._evidence = Evidence("connected")
         self.step = self._left.pop(0)
 
     @property
@@ -179,9 +179,14 @@ class Dialogue:
                 self._output += b"STARTTLS\r\n"
             return
         greeted = self._evidence.greeting_name
-        if self._name and not self._evidence.name_verified and (greeted or "").lower() != self._name.lower():
+        if self._evidence.name_verified:
+            text = f"{self._name} answers, proved by its certificate"
+        elif self._name and (greeted or "").lower() != self._name.lower():
             self._outcome = WRONG_SERVER
-            self._evidence = replace(self._evidence, text=f"{greeted or 'nobody'} greets, not {self._name}")
+            text = f"{greeted or 'a server without a name'} greets, not {self._name}"
+        else:
+            text = f"{greeted or 'an SMTP server'} greets"
+        self._evidence = replace(self._evidence, text=text)
         self._quit()
 
     def _quit(self) -> None:
