@@ -46,6 +46,7 @@ attributes:
       - Shows the table as nft lists it, without the values of counters.
       - The boot file and the unit are shown when they differ.
   platform:
+    support: full
     platforms: linux
 options:
   state:
