@@ -33,6 +33,7 @@ attributes:
     details:
       - Nothing is ever changed.
   platform:
+    support: full
     platforms: linux
 options:
   targets:
@@ -132,18 +133,21 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Probe the plan's matrix from this host alertpath.smtp.smtp_probe:
+- name: Probe the plan's matrix from this host
+  alertpath.smtp.smtp_probe:
     targets: "{{ smtp_plan.hosts[inventory_hostname].probes }}"
     ca_pem: "{{ lookup('ansible.builtin.file', 'files/corp-ca.pem') }}"
 
-- name: The gateway must be reachable, the internet must not alertpath.smtp.smtp_probe:
+- name: The gateway must be reachable, the internet must not
+  alertpath.smtp.smtp_probe:
     targets:
       - {destination: 10.77.30.25, port: 465, encryption: implicit, name: smtp.corp.test}
       - {destination: 203.0.113.25, port: 25, expect: blocked}
       - {destination: "2001:db8:113::25", port: 25, expect: blocked}
     ca_file: /etc/ssl/certs/corp-ca.pem
 
-- name: See what a list of servers does, without judging alertpath.smtp.smtp_probe:
+- name: See what a list of servers does, without judging
+  alertpath.smtp.smtp_probe:
     targets:
       - {destination: mx.corp.test, port: 25}
     depth: banner

@@ -69,7 +69,7 @@ class Conversation:
             else:
                 self._tls.receive(data)
                 if not self._secure:
-                    self._shake_hands()
+                    self._shake_hands(self._tls)
                 if self._secure:
                     self._dialogue.receive(self._tls.read())
         except TlsFailure as failure:
@@ -86,7 +86,6 @@ class Conversation:
 
     def _clear_text(self, data: bytes) -> bool:
         """Whether the server answers a TLS greeting in clear text: then there is no implicit TLS on this port."""
-        assert self._tls is not None
         if self._dialogue.step is not Step.TLS or looks_like_tls(data) or self._tls_began:
             self._tls_began = True
             return False
@@ -100,14 +99,13 @@ class Conversation:
         self._collect()
         self._tls = TlsClient(self._context, self._name)
         try:
-            self._shake_hands()
+            self._shake_hands(self._tls)
         except TlsFailure as failure:
             self._failed(failure)
         self._collect()
 
-    def _shake_hands(self) -> None:
-        assert self._tls is not None
-        done = self._tls.handshake()
+    def _shake_hands(self, tls: TlsClient) -> None:
+        done = tls.handshake()
         if done is None:
             return
         self._secure = True
@@ -126,12 +124,15 @@ class Conversation:
 
     def _collect(self) -> None:
         said = self._dialogue.output()
-        if self._tls is not None:
+        if self._tls is None:
+            self._output += said
+            return
+        try:
             if said and self._secure:
                 self._tls.write(said)
-            self._output += self._tls.output()
-        else:
-            self._output += said
+        except TlsFailure as failure:
+            self._failed(failure)
+        self._output += self._tls.output()
 
 
 def describe(evidence: Evidence, handshake: Handshake, now: datetime) -> Evidence:

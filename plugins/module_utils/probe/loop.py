@@ -88,8 +88,10 @@ class Loop:
 
 
 def descriptor_budget() -> int:
-    """Raise the soft limit of open files to the hard one; return how many sockets may be open at once."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _AT_MOST + _SPARE if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(min(wanted - _SPARE, _AT_MOST), 8)
+    """Raise the soft limit of open files as far as is of use; return how many sockets may be open at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    useful = _AT_MOST + _SPARE
+    wanted = useful if hard == resource.RLIM_INFINITY else min(hard, useful)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(wanted - _SPARE, 8)

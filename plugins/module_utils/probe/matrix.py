@@ -21,6 +21,7 @@ from .model import (
     CONNECTED,
     LOCAL_ERROR,
     NAME_ERROR,
+    NO_ROUTE,
     NONE,
     TLS,
     Endpoint,
@@ -106,7 +107,7 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     """
     lines = list(_lines(targets, settings.timeout))
     controls = _controls(lines, settings.control_ports)
-    questions = [_question(line, settings) for line in lines if line.endpoint is not None]
+    questions = [_question(line.target, line.endpoint, settings) for line in lines if line.endpoint is not None]
     answers = _run([*controls, *questions], _means(questions, settings))
     by_control = dict(zip(controls, answers))
     found = iter(answers[len(controls) :])
@@ -158,12 +159,10 @@ def _controls(lines: Iterable[_Line], ports: Sequence[int]) -> List[Question]:
     ]
 
 
-def _question(line: _Line, settings: Settings) -> Question:
-    assert line.endpoint is not None
-    target = line.target
+def _question(target: Target, endpoint: Endpoint, settings: Settings) -> Question:
     if target.expect == BLOCKED:
-        return Question(line.endpoint, patient=not settings.control_ports)
-    return Question(line.endpoint, settings.depth, target.encryption or NONE, target.name, insist=True)
+        return Question(endpoint, patient=not settings.control_ports)
+    return Question(endpoint, settings.depth, target.encryption or NONE, target.name, insist=True)
 
 
 def _means(questions: Iterable[Question], settings: Settings) -> Means:
@@ -197,7 +196,7 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
     def pump() -> None:
         nonlocal free, pumping
         pumping = False
-        for _ in range(_STARTS_AT_ONCE):
+        for _start in range(_STARTS_AT_ONCE):
             if not waiting or costs[waiting[0]] > free:
                 break
             index = waiting.popleft()
@@ -226,7 +225,8 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
     finally:
         means.loop.close()
     found = [answer for answer in answers if answer is not None]
-    assert len(found) == len(questions), "a question was left without an answer"
+    if len(found) != len(questions):
+        raise RuntimeError(f"{len(questions) - len(found)} targets were left without an answer")
     return found
 
 
@@ -238,7 +238,7 @@ def _judge(
     for question, answer in controls.items():
         if verdict.is_sign_of_life(answer.finding):
             living.add(_place(question.endpoint))
-        else:
+        elif silent.get(_place(question.endpoint), answer.finding).outcome != NO_ROUTE:
             silent[_place(question.endpoint)] = answer.finding
     for line, answer in zip(lines, seen):
         if line.endpoint is not None and answer.finding.outcome in CONNECTED:
@@ -250,7 +250,9 @@ def _judge(
         if line.endpoint is not None:
             place = _place(line.endpoint)
             lives = place in living
-            answer = answer._replace(finding=verdict.settle(answer.finding, lives, silent.get(place)))
+            answer = answer._replace(
+                finding=verdict.settle(answer.finding, lives, None if lives else silent.get(place))
+            )
             if line.target.expect == BLOCKED:
                 level = verdict.control_level(lives, _family(place[1]) in families)
         depth = CONNECT if line.target.expect != ALLOWED else settings.depth
@@ -258,7 +260,7 @@ def _judge(
             line.target.expect, depth, answer.finding, level or verdict.NO_CONTROL, settings.require_control
         )
         rows.append(Row(line.target, line.endpoint.address[0] if line.endpoint else None, answer, level, judgement))
-    by_family = {name: sum(1 for _, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
+    by_family = {name: sum(1 for _source, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
     return Evidences(rows, by_family)
 
 

@@ -62,7 +62,7 @@ def resolve(names: Iterable[str], timeout: float) -> Dict[str, Resolved]:
                 return
             answers.put((name, _look_up(name)))
 
-    for _ in range(min(_THREADS, len(wanted))):
+    for _thread in range(min(_THREADS, len(wanted))):
         threading.Thread(target=work, daemon=True).start()
     found: Dict[str, Resolved] = {}
     deadline = time.monotonic() + timeout

@@ -84,7 +84,8 @@ def _target(where: str, entry: Mapping[str, Any]) -> Target:
         raise OptionRefused(f"{where}.name: {entry['name']!r} is no name a certificate can carry")
     if entry["encryption"] not in (None, *ENCRYPTIONS):
         raise OptionRefused(f"{where}.encryption: {entry['encryption']!r}; give one of {', '.join(ENCRYPTIONS)}")
-    return Target(**{field: entry[field] for field in Target._fields})
+    name = entry["name"].rstrip(".") if entry["name"] else None
+    return Target(**{**{field: entry[field] for field in Target._fields}, "name": name})
 
 
 def _check_port(where: str, port: int) -> None:

@@ -163,5 +163,8 @@ class TlsClient:
         return b"".join(parts)
 
     def write(self, data: bytes) -> None:
-        """Say something to the server inside TLS."""
-        self._object.write(data)
+        """Say something to the server inside TLS. Raises TlsFailure."""
+        try:
+            self._object.write(data)
+        except ssl.SSLError as error:
+            raise explain(error) from None

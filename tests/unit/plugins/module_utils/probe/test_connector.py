@@ -59,6 +59,7 @@ def test_budget_follows_the_hard_limit() -> None:
     try:
         budget = descriptor_budget()
         assert 8 <= budget <= 8192
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= soft
         assert hard == resource.RLIM_INFINITY or budget <= hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

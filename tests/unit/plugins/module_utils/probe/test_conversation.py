@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.conversation import Conversation
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.dialogue import Step
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import Trust, verifying_context
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import (
+    Trust,
+    describing_context,
+    verifying_context,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 NAME = "mail.corp.test"
 NOW = datetime.datetime.now(datetime.UTC)
@@ -126,3 +132,23 @@ def test_certificate_of_another_name(pem: Path) -> None:
     client, _ = converse(pem, "implicit", Trust(file=str(pem)), 100000, name="other.test")
     assert client.finding.outcome == "wrong_server"
     assert client.finding.evidence.tls_error == "name_mismatch"
+
+
+ANYBODY = describing_context()
+CLEAR = [b"220 mail ESMTP\r\n", b"250-mail\r\n250 STARTTLS\r\n", b"220 go\r\n"]
+records = st.builds(
+    lambda kind, body: bytes([kind, 3, 3, *len(body).to_bytes(2, "big")]) + body,
+    st.sampled_from([20, 21, 22, 23]),
+    st.binary(max_size=60),
+)
+
+
+@given(st.sampled_from(["starttls", "implicit"]), st.lists(st.one_of(records, st.binary(max_size=60)), max_size=8))
+def test_no_octets_behind_the_handshake_break_it(encryption: str, said: list[bytes]) -> None:
+    client = Conversation(encryption, "tls", "[192.0.2.1]", NAME, ANYBODY, NOW)
+    for part in [*(CLEAR if encryption == "starttls" else []), *said]:
+        client.receive(part)
+        client.output()
+        if client.step is Step.DONE:
+            break
+    assert client.finding.outcome != "open" or client.step is Step.TLS
