@@ -236,10 +236,11 @@ def _judge(
     living: Set[_Place] = set()
     silent: Dict[_Place, Finding] = {}
     for question, answer in controls.items():
+        place = _place(question.endpoint)
         if verdict.is_sign_of_life(answer.finding):
-            living.add(_place(question.endpoint))
-        elif silent.get(_place(question.endpoint), answer.finding).outcome != NO_ROUTE:
-            silent[_place(question.endpoint)] = answer.finding
+            living.add(place)
+        elif place not in silent or answer.finding.outcome == NO_ROUTE:
+            silent[place] = answer.finding
     for line, answer in zip(lines, seen):
         if line.endpoint is not None and answer.finding.outcome in CONNECTED:
             living.add(_place(line.endpoint))

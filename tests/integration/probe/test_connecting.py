@@ -223,6 +223,19 @@ def test_silence_without_any_control_is_unproven(network: Network, version: int)
         network.nft("client", "")
 
 
+def test_one_living_control_port_is_enough(network: Network, world) -> None:
+    network.nft("router", rules("router"))
+    try:
+        target = {"destination": network.server[4], "port": 1013, "expect": "blocked"}
+        for ports in ([22, 1015], [1015, 22]):
+            (row,) = network.probe([target], control_ports=ports)["rows"]
+            assert (row["outcome"], row["control"], row["verdict"]) == ("filtered", "destination", "pass")
+        (row,) = network.probe([target], control_ports=[1015])["rows"]
+        assert row["verdict"] != "pass"
+    finally:
+        network.nft("router", "")
+
+
 def test_absent_neighbour_is_found_without_control_ports(network: Network) -> None:
     target = {"destination": network.absent[4], "port": 26, "expect": "blocked"}
     (row,) = network.probe([target], control_ports=[])["rows"]
