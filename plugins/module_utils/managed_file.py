@@ -9,6 +9,7 @@ import contextlib
 import os
 import stat
 import tempfile
+from pathlib import Path
 from typing import Iterator, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -19,8 +20,7 @@ MARK = "Managed by the Ansible collection alertpath.smtp. Changes made here by h
 def read(path: PathLike) -> Optional[bytes]:
     """Return the bytes of *path*, or None when it does not exist."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        return Path(path).read_bytes()
     except FileNotFoundError:
         return None
 
@@ -28,12 +28,12 @@ def read(path: PathLike) -> Optional[bytes]:
 def mode_of(path: PathLike) -> Optional[int]:
     """Return the permission bits of *path*, or None when it does not exist."""
     try:
-        return stat.S_IMODE(os.stat(path).st_mode)
+        return stat.S_IMODE(Path(path).stat().st_mode)
     except FileNotFoundError:
         return None
 
 
-def _sync_folder(folder: str) -> None:
+def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -42,15 +42,15 @@ def _sync_folder(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def staged(path: PathLike, content: bytes, mode: int = 0o644) -> Iterator[str]:
-    """Write *content* beside *path*, yield the temporary name, and swap it in when the body ends well.
+def staged(path: PathLike, content: bytes, mode: int = 0o644) -> Iterator[Path]:
+    """Write *content* beside *path*, yield the temporary path, and swap it in when the body ends well.
 
     The body may validate the staged file with the tool that will read it. When the body raises, the
     temporary file is removed and *path* is as it was. The file is never visible with a wider mode than *mode*.
     """
-    path = os.fspath(path)
-    folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder)
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
@@ -58,11 +58,11 @@ def staged(path: PathLike, content: bytes, mode: int = 0o644) -> Iterator[str]:
             stream.flush()
             os.fsync(stream.fileno())
         yield temporary
-        os.replace(temporary, path)
-        _sync_folder(folder)
+        temporary.replace(target)
+        _sync_folder(target.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
 
 
@@ -75,8 +75,8 @@ def replace(path: PathLike, content: bytes, mode: int = 0o644) -> None:
 def remove(path: PathLike) -> bool:
     """Remove *path* durably; return whether it was there."""
     try:
-        os.unlink(path)
+        Path(path).unlink()
     except FileNotFoundError:
         return False
-    _sync_folder(os.path.dirname(os.fspath(path)) or ".")
+    _sync_folder(Path(path).parent)
     return True

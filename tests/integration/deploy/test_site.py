@@ -19,7 +19,10 @@ POLICY = ROOT / "inventories" / "lab" / "group_vars" / "all" / "smtp_policy.yml"
 
 def on_host(host: str, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(ROOT / "lab" / "lab"), "exec", "--name", LAB, host, "--", *argv], capture_output=True, text=True, check=False
+        [str(ROOT / "lab" / "lab"), "exec", "--name", LAB, host, "--", *argv],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -115,7 +118,9 @@ def test_check_of_a_changed_policy_says_what_applying_it_then_does(oldest: Contr
         (lambda policy: policy["zones"]["gateway"].update(addresses=["1.1.1.1"]), ["1.1.1.1"]),
     ],
 )
-def test_mistake_in_the_policy_is_named_and_stops_everything(oldest: Controller, tmp_path: Path, mistake, words) -> None:
+def test_mistake_in_the_policy_is_named_and_stops_everything(
+    oldest: Controller, tmp_path: Path, mistake, words
+) -> None:
     refused = oldest.run("playbooks/site.yml", with_policy(tmp_path, mistake))
     assert refused.returncode != 0
     for word in words:
@@ -148,7 +153,10 @@ def test_runs_under_ansible_runner_laid_out_as_awx_does(oldest: Controller, tmp_
     import ansible_runner
 
     shutil.copytree(
-        ROOT, tmp_path / "project", symlinks=True, ignore=shutil.ignore_patterns(".git", ".cache", "*_cache", ".hypothesis")
+        ROOT,
+        tmp_path / "project",
+        symlinks=True,
+        ignore=shutil.ignore_patterns(".git", ".cache", "*_cache", ".hypothesis"),
     )
     shutil.copytree(oldest.inventory, tmp_path / "inventory")
     (tmp_path / "env").mkdir()
