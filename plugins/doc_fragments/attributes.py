@@ -21,7 +21,7 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/alertpath.smtp.smtp) in C(module_defaults) to set options for all modules of the collection.
+    description: Use C(group/alertpath.smtp.smtp) in C(module_defaults) to set options for all modules at once.
     support: full
     membership:
       - alertpath.smtp.smtp

@@ -88,6 +88,7 @@ attributes:
     support: full
     details: Shows the configuration; of other files, only whether they change.
   platform:
+    support: full
     platforms: linux
 """
 

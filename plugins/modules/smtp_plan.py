@@ -44,6 +44,7 @@ attributes:
     support: N/A
     details: It changes nothing.
   platform:
+    support: full
     platforms: all
 """
 

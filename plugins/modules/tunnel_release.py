@@ -44,6 +44,7 @@ attributes:
     support: full
     details: Shows the names of the releases.
   platform:
+    support: full
     platforms: linux
 notes:
   - The target needs Python 3.11 or later with its standard module C(venv).

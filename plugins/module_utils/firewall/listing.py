@@ -45,7 +45,7 @@ def blocked(listing: str) -> Dict[str, Dict[str, int]]:
     """Return the blocked attempts the *listing* counts: direction → packets and bytes."""
     return {
         name[len(_BLOCKED) :]: {"packets": int(packets), "bytes": int(octets)}
-        for _, name, _, _, packets, octets in _NAMED_COUNTER.findall(listing)
+        for _counter, name, _brace, _comment, packets, octets in _NAMED_COUNTER.findall(listing)
         if name.startswith(_BLOCKED)
     }
 

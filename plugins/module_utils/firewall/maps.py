@@ -49,7 +49,7 @@ def build(direction: str, rules: Iterable[Rule]) -> List[VerdictMap]:
         named = paths.get(path)
         if named is None:
             named = paths[path] = (path,)
-        version, first, length, _ = source
+        version, first, length, _text = source
         width = _WIDTH[version]
         key = (first << width | destination.first) << 16 | port
         element = Element(source, destination, port, named)
@@ -88,7 +88,7 @@ class _Layer:
 
     def add(self, element: Element, first: int, last: int) -> None:
         """Take *element*, which meets no other one here; its destinations are *first* to *last*."""
-        (_, address, length, _), _, port, _ = element
+        (_version, address, length, _text), _destination, port, _paths = element
         self.elements.append(element)
         self._lengths.add(length)
         spans = self._index.get((port, length, address))
@@ -102,7 +102,7 @@ class _Layer:
     def meets(self, element: Element, first: int, last: int) -> Optional[str]:
         """Return "contained" when one element here accepts all that *element* accepts, "crossed" when one accepts a
         part of it, and None when there is no overlap."""
-        (version, address, _, _), _, port, _ = element
+        (version, address, _length, _text), _destination, port, _paths = element
         found = None
         for length in self._lengths:
             beyond = _WIDTH[version] - length

@@ -163,7 +163,7 @@ def warnings(ruleset: Ruleset) -> List[str]:
 def _port(value: Any) -> Optional[int]:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value):
         value = int(value)
-    return value if type(value) is int and 0 < value < 65536 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536 else None
 
 
 def _ports(values: Sequence[Any], problems: List[str]) -> Tuple[int, ...]:
@@ -202,7 +202,7 @@ def _rule(entry: Any, ports: Set[int], known: Dict[str, Net]) -> Union[Rule, Lis
         unknown = ", ".join(sorted(map(repr, entry.keys() - _KEYS)))
         problems.append(f"unknown key {unknown}: a rule has path, source, destination, port")
     port = entry.get("port")
-    if type(port) is not int or port not in ports:
+    if not isinstance(port, int) or isinstance(port, bool) or port not in ports:
         port = _port(port)
         if port is None:
             problems.append(f"port: {entry.get('port')!r} is not a TCP port: write a number from 1 to 65535")
@@ -238,6 +238,6 @@ def _log(options: Mapping[str, Any], problems: List[str]) -> LogLine:
     if not re.fullmatch(rf"[1-9][0-9]{{0,5}}/({'|'.join(RATE_UNITS)})", rate):
         problems.append(f"log_rate: {rate!r} is not a rate: write a number, a slash and one of {', '.join(RATE_UNITS)}")
     group = options.get("log_group")
-    if group is not None and not (type(group) is int and 0 <= group < 65536):
+    if group is not None and not (isinstance(group, int) and not isinstance(group, bool) and 0 <= group < 65536):
         problems.append(f"log_group: {group!r} is not a netlink group: write a number from 0 to 65535")
     return LogLine(rate, group)

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
-
-import netaddr
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +32,7 @@ class Block:
         return self.version == other.version and self.first <= other.first and other.last <= self.last
 
     def __str__(self) -> str:
-        address = str(netaddr.IPAddress(self.first, self.version))
+        address = str(_address(self.version, self.first))
         return address if self.single else f"{address}/{self.prefix}"
 
 
@@ -54,41 +53,48 @@ def parse_block(text: object, network: bool = False) -> Block:
         raise ValueError("is not an address in quotes")
     if "%" in text:
         raise ValueError("carries a zone id, which means nothing to other hosts")
-    address, slash, _length = text.partition("/")
-    if slash and not network:
+    if "/" not in text:
+        return _single(text)
+    if not network:
         raise ValueError("is a network where one address is needed")
     try:
-        parsed = (
-            netaddr.IPNetwork(text) if slash else netaddr.IPNetwork(netaddr.IPAddress(text, flags=netaddr.INET_PTON))
-        )
-        exact = netaddr.IPAddress(address, flags=netaddr.INET_PTON)
-    except (netaddr.AddrFormatError, ValueError, TypeError):
-        raise ValueError("is not an IPv4 or IPv6 " + ("network" if slash else "address")) from None
-    if exact.version == 6 and exact.is_ipv4_mapped():
+        interface = ipaddress.ip_interface(text)
+    except ValueError:
+        raise ValueError("is not an IPv4 or IPv6 network") from None
+    if not text.partition("/")[2].isdigit():
+        raise ValueError("is not written with a prefix length")
+    _refuse_mapped(interface.ip)
+    if interface.ip != interface.network.network_address:
+        raise ValueError(f"has host bits set; the network is {interface.network}")
+    return Block(interface.version, int(interface.network[0]), int(interface.network[-1]))
+
+
+def _single(text: str) -> Block:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("is not an IPv4 or IPv6 address") from None
+    _refuse_mapped(address)
+    return Block(address.version, int(address), int(address))
+
+
+def _refuse_mapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         raise ValueError("is an IPv4 address in IPv6 clothing")
-    if parsed.first != int(exact):
-        raise ValueError(f"has host bits set; the network is {parsed.cidr}")
-    return Block(parsed.version, parsed.first, parsed.last)
 
 
-def merge(blocks: list[Block]) -> list[Block]:
-    """The fewest blocks that span the same addresses, in order."""
-    ranges = netaddr.IPSet()
-    for block in blocks:
-        ranges.add(
-            netaddr.IPRange(netaddr.IPAddress(block.first, block.version), netaddr.IPAddress(block.last, block.version))
-        )
-    return sorted(Block(cidr.version, cidr.first, cidr.last) for cidr in ranges.iter_cidrs())
+def _address(version: int, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.IPv4Address(number) if version == 4 else ipaddress.IPv6Address(number)
 
 
 def unusable(block: Block) -> str | None:
     """Why no mail server can stand at the address *block*; None when one can (RFC 6890, and CyberArk's 1.1.1.1)."""
-    address = netaddr.IPAddress(block.first, block.version)
+    address = _address(block.version, block.first)
     if str(address) == "1.1.1.1":
         return "is what CyberArk writes for 'not configured'"
-    if address.is_loopback():
+    if address.is_loopback:
         return "is a loopback address"
-    if address.is_multicast():
+    if address.is_multicast:
         return "is a multicast address"
     if block.first == 0:
         return "is the unspecified address"

@@ -63,6 +63,6 @@ def compose(first: Sequence[Edit], second: Sequence[Edit]) -> list[Edit]:
         merged = Edit(start, end, head + edit.new + tail)
         left.append((start_at, merged))
         growth += merged.growth
-    done.extend(edit for _, edit in reversed(left))
+    done.extend(edit for _order, edit in reversed(left))
     done.reverse()
     return done

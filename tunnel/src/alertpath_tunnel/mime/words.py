@@ -90,7 +90,7 @@ class HeaderText:
             charset = charsets.lookup(match[1].split(b"*", 1)[0])
             octets = _decode_word(match[2].upper(), match[3])
             if runs and not value[runs[-1][1] : match.start()].strip(b" \t") and runs[-1][2] == charset:
-                first, _, _, before = runs.pop()
+                first, _start, _end, before = runs.pop()
                 runs.append((first, match.end(), charset, before + octets))
             else:
                 runs.append((match.start(), match.end(), charset, octets))

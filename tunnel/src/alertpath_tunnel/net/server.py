@@ -72,12 +72,12 @@ class Server:
         for listener in self._listeners.values():
             listener.close()
         self._listeners.clear()
-        for session, _ in self._sessions.values():
+        for session, _client in self._sessions.values():
             session.drain()
         tasks = set(self._sessions)
         if not tasks:
             return 0
-        _, late = await asyncio.wait(tasks, timeout=timeout)
+        _done, late = await asyncio.wait(tasks, timeout=timeout)
         for task in late:
             task.cancel()
         if late:
@@ -103,7 +103,7 @@ class Server:
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        _, client = self._sessions.pop(task)
+        _session, client = self._sessions.pop(task)
         self._per_client[client] -= 1
         if not self._per_client[client]:
             del self._per_client[client]

@@ -177,7 +177,7 @@ async def _connect_one(
 ) -> UpstreamConnection:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeouts.connect):
-        _, wire = await loop.create_connection(Wire, address.address, address.port)
+        _transport, wire = await loop.create_connection(Wire, address.address, address.port)
     connection = UpstreamConnection(wire, address, timeouts)
     try:
         await connection.prepare(hop, hostname)

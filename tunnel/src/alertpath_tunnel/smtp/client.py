@@ -120,7 +120,7 @@ def _extensions(reply: Reply) -> dict[bytes, bytes]:
     """Return the keywords of an EHLO reply in upper case, with their parameters (RFC 5321 4.1.1.1)."""
     found = {}
     for line in reply.lines[1:]:
-        keyword, _, parameters = line.strip().partition(b" ")
+        keyword, _blank, parameters = line.strip().partition(b" ")
         found[keyword.upper()] = parameters.strip()
     # Some servers say AUTH=PLAIN, a form older than RFC 4954.
     for keyword in [key for key in found if key.startswith(b"AUTH=")]:

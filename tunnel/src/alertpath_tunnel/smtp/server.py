@@ -140,7 +140,7 @@ class ServerSession:
         status, line = self._lines.next()
         if status is LineStatus.INCOMPLETE:
             return events.NeedData()
-        verb, _, argument = line.partition(b" ")
+        verb, _blank, argument = line.partition(b" ")
         verb = verb.upper()
         closing = self._closing(status, verb)
         if closing is not None:
