@@ -145,17 +145,17 @@ import grp
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.alertpath.smtp.plugins.module_utils.command import CommandError
-from ansible_collections.alertpath.smtp.plugins.module_utils.dsg.generation import (
-    CONFIG,
-    Generation,
-    GenerationError,
-    Store,
-)
 from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel import running
 from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.certificates import (
     WARN_DAYS,
     CertificateError,
     prove,
+)
+from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.generation import (
+    CONFIG,
+    Generation,
+    GenerationError,
+    Store,
 )
 
 

@@ -76,7 +76,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.alertpath.smtp.plugins.module_utils.command import CommandError
-from ansible_collections.alertpath.smtp.plugins.module_utils.dsg.release import (
+from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.release import (
     ReleaseError,
     Releases,
     interpreter,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.dsg.release import Releases, interpreter
+from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.release import Releases, interpreter
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.build import wheelhouse
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.source import Source
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.target import Target
@@ -49,7 +49,7 @@ def program(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("releases")
     code = (
         "import sys; from pathlib import Path;"
-        "from ansible_collections.alertpath.smtp.plugins.module_utils.dsg.release import Releases;"
+        "from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.release import Releases;"
         "Releases(Path(sys.argv[1])).install(sys.argv[2], Path(sys.argv[3]))"
     )
     path = str(Path(__file__).resolve().parents[3] / "collections")
