@@ -71,7 +71,7 @@ def suite() -> list[Part]:
         Part("lint", "host", ("ansible-lint", "--profile", "production", "--offline", "-q")),
         Part("sanity-2.19", "host", ("python", "tests/sanity/run.py"), limit=1500),
         Part("namespaces", "lab", pytest("tests/integration/firewall", "tests/integration/probe"), junit=True),
-        Part("postfix", "lab", pytest("tests/integration/postfix"), junit=True),
+        Part("postfix", "host", pytest("tests/integration/postfix"), junit=True),
         Part("lab", "lab", pytest("tests/integration/lab"), junit=True),
         Part("tunnel-role", "lab", pytest("tests/integration/tunnel_role"), junit=True),
         Part("molecule", "lab", ("python", "tests/molecule.py"), limit=1800),
@@ -191,7 +191,9 @@ def main() -> int:
     failed = sum(outcome.failed for outcome in outcomes) + (len(chosen) - len(outcomes))
     seconds = time.monotonic() - start
     print(f"{len(outcomes)} of {len(chosen)} parts ran, {seconds:.0f} s; logs in {LOGS.relative_to(ROOT)}/")
-    print(f"{passed} passed, {failed} failed", flush=True)
+    summary = f"{passed} passed, {failed} failed"
+    (LOGS / "summary").write_text(f"{summary}\n")
+    print(summary, flush=True)
     return 1 if failed or not passed else 0
 
 

@@ -62,6 +62,9 @@ class ActionModule(ActionBase):
     def _carry(self, wheels: Path) -> str:
         """Copy every wheel into the task's temporary folder on the target; return that folder."""
         folder = str(self._connection._shell.tmpdir or self._make_tmp_path())
-        for wheel in sorted(wheels.glob("*.whl")):
-            self._transfer_file(str(wheel), self._connection._shell.join_path(folder, wheel.name))
+        carried = [self._connection._shell.join_path(folder, wheel.name) for wheel in sorted(wheels.glob("*.whl"))]
+        for wheel, place in zip(sorted(wheels.glob("*.whl")), carried, strict=True):
+            self._transfer_file(str(wheel), place)
+        # Another user than the one that logs in may run the module.
+        self._fixup_perms2([folder, *carried])
         return folder

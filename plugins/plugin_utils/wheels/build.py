@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .source import Source
+from .source import REQUIREMENTS, Source
 from .target import Target
 
 _SECONDS = 600
@@ -57,7 +57,8 @@ def _fill(folder: Path, source: Source, target: Target) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
         _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(copy))
-    _pip("download", "--dest", str(folder), *target.pip_options, "pip", *source.dependencies)
+    pins = str(source.folder / REQUIREMENTS)
+    _pip("download", "--dest", str(folder), *target.pip_options, "--require-hashes", "--requirement", pins)
 
 
 def _pip(verb: str, *arguments: str) -> None:

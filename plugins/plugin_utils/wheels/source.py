@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .target import Target
 
+# What the service needs, pinned with hashes: the same sources make the same release, whenever they are built.
+REQUIREMENTS = "requirements.txt"
 FOLDER = Path(__file__).resolve().parents[3] / "tunnel"
 
 
@@ -21,11 +23,10 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """What is built: the files of the package, and what it depends on."""
+    """What is built: the files of the package, and the pins of what it depends on."""
 
     folder: Path
     version: str
-    dependencies: tuple[str, ...]
     files: tuple[Path, ...]
 
     @classmethod
@@ -37,9 +38,9 @@ class Source:
             raise SourceError(
                 f"{folder}: the tunnel's source is not whole ({error}); install the collection again"
             ) from None
-        files = [folder / name for name in ("pyproject.toml", "README.md")]
+        files = [folder / name for name in ("pyproject.toml", "README.md", REQUIREMENTS)]
         files += [path for path in (folder / "src").rglob("*") if path.is_file() and path.suffix != ".pyc"]
-        return cls(folder, project["version"], tuple(project.get("dependencies", ())), tuple(sorted(files)))
+        return cls(folder, project["version"], tuple(sorted(files)))
 
     def release(self, target: Target) -> str:
         """Name the release that this source makes for *target*: the same files, the same name."""
