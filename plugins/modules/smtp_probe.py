@@ -222,6 +222,14 @@ controls:
   returned: always
   type: dict
   sample: {ipv4: 8, ipv6: 8}
+moved_names:
+  description:
+    - Names of servers that must be open, which resolve on this host to other addresses than the pinned ones.
+    - A finding, not a failure, for mail goes to the pinned address. A name that does not resolve here is left out.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: smtp.corp.test, pinned: [10.77.30.25], resolved: [10.77.30.26]}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -30,6 +30,7 @@ from .model import (
     Target,
 )
 from .names import Resolved, numeric, resolve
+from .pins import moved, pinned
 from .tls import HOST_AUTHORITIES, Trust, describing_context, verifying_context
 
 PATIENCE = 4.0
@@ -37,6 +38,8 @@ PATIENCE = 4.0
 _ATTEMPTS = 5
 _PATIENT_ATTEMPTS = 7
 _STARTS_AT_ONCE = 100
+_NAME_SECONDS = 3.0
+"""A host without a resolver must not hold the matrix up: names are only compared with their pins."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Evidences(NamedTuple):
 
     rows: List[Row]
     controls: Dict[str, int]
+    moved_names: Sequence[Dict[str, Any]] = ()
+    """Names that lead elsewhere than to the pinned addresses, see pins.py."""
 
 
 class _Line(NamedTuple):
@@ -112,7 +117,9 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     by_control = dict(zip(controls, answers))
     found = iter(answers[len(controls) :])
     seen = [next(found) if line.finding is None else Answer(line.finding, 0, 0.0) for line in lines]
-    return _judge(lines, seen, by_control, settings)
+    pins = pinned(targets)
+    names = moved(pins, resolve(pins, min(settings.timeout, _NAME_SECONDS)))
+    return _judge(lines, seen, by_control, settings)._replace(moved_names=names)
 
 
 def _lines(targets: Sequence[Target], timeout: float) -> Iterable[_Line]:

@@ -121,6 +121,7 @@ def result(evidences: Evidences) -> Dict[str, Any]:
         "rows": [row.as_dict() for row in evidences.rows],
         "summary": counts,
         "controls": evidences.controls,
+        "moved_names": list(evidences.moved_names),
     }
 
 

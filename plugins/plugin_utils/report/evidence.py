@@ -24,6 +24,17 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """A server's name that leads elsewhere than to the addresses that the policy pins."""
+
+    name: str
+    pinned: tuple[str, ...]
+    resolved: tuple[str, ...]
+    hosts: tuple[str, ...]
+    """Where it was looked up."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """One row of a probe, and the host it was made from."""
 
@@ -61,6 +72,7 @@ class Report:
     rows: tuple[Seen, ...]
     gaps: tuple[Gap, ...]
     hosts: int
+    moved: tuple[Moved, ...] = ()
 
     @property
     def differences(self) -> tuple[Seen, ...]:
@@ -88,7 +100,15 @@ def gather(planned: Mapping[str, Any], results: Mapping[str, Any]) -> Report:
         reason = _missing(planned[host].get("probes") or (), result, found)
         if reason:
             gaps.append(Gap(host, reason))
-    return Report(tuple(rows), tuple(gaps), len(planned))
+    return Report(tuple(rows), tuple(gaps), len(planned), _moved(results))
+
+
+def _moved(results: Mapping[str, Any]) -> tuple[Moved, ...]:
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for host in sorted(results):
+        for item in (results[host] or {}).get("moved_names", ()):
+            found.setdefault((item["name"], tuple(item["pinned"]), tuple(item["resolved"])), []).append(host)
+    return tuple(Moved(*key, tuple(hosts)) for key, hosts in sorted(found.items()))
 
 
 def _missing(probes: Sequence[Mapping[str, Any]], result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
@@ -117,6 +137,10 @@ def as_data(report: Report) -> dict[str, Any]:
         "passed": report.passed,
         "summary": {"hosts": report.hosts, "rows": len(report.rows), **counts},
         "missing": [{"host": gap.host, "reason": gap.reason} for gap in report.gaps],
+        "moved_names": [
+            {"name": m.name, "pinned": list(m.pinned), "resolved": list(m.resolved), "hosts": list(m.hosts)}
+            for m in report.moved
+        ],
         "rows": [{"probe_host": seen.probe_host, **seen.row} for seen in report.rows],
     }
 
@@ -128,4 +152,7 @@ def from_data(data: Mapping[str, Any]) -> Report:
         for row in data["rows"]
     )
     gaps = tuple(Gap(gap["host"], gap["reason"]) for gap in data["missing"])
-    return Report(rows, gaps, data["summary"]["hosts"])
+    names = tuple(
+        Moved(m["name"], tuple(m["pinned"]), tuple(m["resolved"]), tuple(m["hosts"])) for m in data["moved_names"]
+    )
+    return Report(rows, gaps, data["summary"]["hosts"], names)

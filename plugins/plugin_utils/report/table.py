@@ -40,7 +40,16 @@ def lines(report: Report) -> list[str]:
     if report.rows:
         found += [*_grid(report.rows), _LEGEND]
     found += [f"NO EVIDENCE from {gap.host}, {gap.reason}" for gap in report.gaps]
-    return found + _details(wrong)
+    return found + _details(wrong) + _moved(report)
+
+
+def _moved(report: Report) -> list[str]:
+    """Names that lead elsewhere: mail still goes to the pinned addresses, which may be out of date."""
+    return [
+        f"NAME {moved.name} leads to {', '.join(moved.resolved)} on {', '.join(moved.hosts)}; the policy pins "
+        f"{', '.join(moved.pinned)}: ask its owner which is right, and change the policy or the name"
+        for moved in report.moved
+    ]
 
 
 def _count(number: int, noun: str) -> str:

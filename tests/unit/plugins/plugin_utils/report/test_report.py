@@ -124,3 +124,12 @@ def test_flood_of_differences_is_cut() -> None:
 def test_every_difference_has_a_remedy(expect: str, outcome: str) -> None:
     if (expect, outcome) != ("allowed", "open"):
         assert remedy(expect, outcome, "fail") != "read the row's evidence"
+
+
+def test_name_that_leads_elsewhere_is_one_line_and_no_failure() -> None:
+    name = {"name": "smtp.test", "pinned": ["192.0.2.1"], "resolved": ["192.0.2.9"]}
+    results = {host: {"rows": [row()], "moved_names": [name]} for host in ("a", "b")}
+    found = gather({host: {"probes": [row()]} for host in results}, results)
+    assert found.passed
+    (line,) = [line for line in lines(from_data(as_data(found))) if line.startswith("NAME")]
+    assert "smtp.test leads to 192.0.2.9 on a, b; the policy pins 192.0.2.1" in line
