@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 HERE = Path(__file__).parent
-OLD = Path("/root/.pyenv/versions/3.8.18/bin/python")
+# The oldest Python that the library runs on, where the machine has it.
+OLD = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.8*/bin/python"))
 
 
 def sh(*argv: str, text: str | None = None) -> str:
@@ -94,7 +95,7 @@ class Network:
 
     def probe(self, targets: Sequence[dict[str, Any]], files: int = 0, **settings: Any) -> dict[str, Any]:
         """Run the probe in the client's namespace, on the oldest Python there is; return its rows and controls."""
-        python = str(OLD) if OLD.exists() else sys.executable
+        python = str(OLD[0]) if OLD else sys.executable
         limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
         done = subprocess.run(
             ["ip", "netns", "exec", self.names["client"], *limit, python, str(HERE / "run_probe.py")],
