@@ -11,6 +11,7 @@ from typing import Any
 from .policy.addresses import Block, parse_block
 from .policy.errors import Findings
 from .policy.model import Host
+from .policy.reader import is_server_name
 
 
 def inventory_hosts(
@@ -24,9 +25,8 @@ def inventory_hosts(
     found = []
     for name in sorted(members):
         variables = hostvars[name]
-        smtp_name = variables.get("smtp_name")
         addresses = _addresses(name, variables, findings)
-        found.append(Host(name, frozenset(members[name]), addresses, str(smtp_name) if smtp_name else None))
+        found.append(Host(name, frozenset(members[name]), addresses, _server_name(name, variables, findings)))
     return found
 
 
@@ -37,10 +37,24 @@ def _addresses(name: str, variables: Mapping[str, Any], findings: Findings) -> t
             return (parse_block(str(variables.get("ansible_host", name))),)
         except ValueError:
             return ()
+    if not isinstance(declared, (str, list, tuple)):
+        findings.host_error(name, "smtp_addresses", declared, "is not a list", "list the host's own addresses")
+        return ()
     found = set()
-    for item in [declared] if isinstance(declared, str) else list(declared):
+    for item in [declared] if isinstance(declared, str) else declared:
         try:
-            found.add(parse_block(str(item)))
+            found.add(parse_block(item))
         except ValueError as problem:
-            findings.error(name, "smtp_addresses", item, str(problem), "list the host's own addresses")
+            findings.host_error(name, "smtp_addresses", item, str(problem), "list the host's own addresses")
     return tuple(sorted(found))
+
+
+def _server_name(name: str, variables: Mapping[str, Any], findings: Findings) -> str | None:
+    declared = variables.get("smtp_name")
+    if declared is None or declared == "":
+        return None
+    if not is_server_name(declared):
+        remedy = "write the name that the host's certificate carries"
+        findings.host_error(name, "smtp_name", declared, "is not a host name", remedy)
+        return None
+    return str(declared).lower()

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
-from .model import ANY, Host, Policy
-from .world import End, Place, World
+from .model import ANY, Host, LanGateway, Policy
+from .world import Place, World
 
 
 @dataclass(frozen=True)
@@ -21,34 +20,38 @@ class Accept:
     destination: Place
     ports: tuple[int, ...]
     encryption: str | None
-    server: Place | None = None
-    """The mail server of the LAN gateway whose mode opens this; None for a declared path."""
+    gateway: LanGateway | None = None
+    """The LAN gateway whose mode opens this; None for a declared path."""
 
     def concerns(self, host: Host, managed: bool) -> bool:
-        """Whether *host* has a part in it.
+        """Whether *host* has a part in it, as an end of it.
 
         A LAN gateway's mode speaks for the LAN behind it. A managed host that is not its mail server keeps to the
         declared paths: else `any` would open the vaults.
         """
-        return self.server is None or not managed or any(self.server.span.covers(own) for own in host.addresses)
+        if self.gateway is None or not managed:
+            return True
+        server = self.source if self.gateway.mode == "internal_mail_server" else self.destination
+        return any(server.span.covers(own) for own in host.addresses)
 
-    @cached_property
-    def narrow(self) -> dict[object, End]:
-        """Destinations that are one address, by it."""
-        return {end.block: end for end in self.destination.ends if end.block.single}
+    def routed_by(self, host: Host) -> bool:
+        """Whether the router *host* lets it pass: a mode holds on the routers that it is declared for."""
+        return self.gateway is None or self.gateway.hosts in host.groups
 
 
 def accepts(policy: Policy, world: World) -> tuple[Accept, ...]:
     """Everything that *policy* opens, sorted by id."""
     found = [
-        Accept(path.id, world.places[path.source], world.places[path.destination], path.ports, path.encryption)
+        Accept(path.id, world.place(path.source), world.place(path.destination), path.ports, path.encryption)
         for path in policy.paths
     ]
     for gateway in policy.lan_gateways:
-        server = world.places[gateway.mail_server]
+        server = world.place(gateway.mail_server)
         if gateway.mode == "internal_mail_server":
-            found.append(Accept(gateway.id, server, world.places[ANY], gateway.ports, None, server))
+            ends = server, world.place(ANY)
         else:
-            lan = world.places[gateway.lan or ANY]
-            found.append(Accept(gateway.id, lan, server, gateway.ports, None, server))
-    return tuple(sorted(found, key=lambda accept: accept.id))
+            ends = world.place(gateway.lan or ANY), server
+        found.append(Accept(gateway.id, *ends, gateway.ports, None, gateway))
+    return tuple(
+        sorted(found, key=lambda accept: (accept.id, accept.source.name, accept.destination.name, accept.ports))
+    )

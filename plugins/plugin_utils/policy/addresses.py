@@ -74,7 +74,7 @@ def parse_block(text: object, network: bool = False) -> Block:
 _NOWHERE = tuple(
     (parse_block(text, network=True), reason)
     for text, reason in (
-        ("0.0.0.0", "is the unspecified address"),
+        ("0.0.0.0/32", "is the unspecified address"),
         ("::", "is the unspecified address"),
         ("255.255.255.255", "is the broadcast address"),
         ("1.1.1.1", "is what CyberArk writes for 'not configured'"),

@@ -11,12 +11,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import matrix, rules
+from . import rules
 from .accepts import Accept, accepts
+from .addresses import outermost
 from .check import check
 from .errors import Findings
+from .matrix import Matrix
 from .model import Host, Policy
 from .parse import parse
+from .rules import Texts
 from .world import World
 
 
@@ -43,16 +46,17 @@ def compile_policy(
     raw: Any,
     hosts: Iterable[Host],
     today: datetime.date,
-    file: str | None = None,
+    findings: Findings | None = None,
     review_overdue: str | None = None,
     probes_for: Collection[str] | None = None,
 ) -> Plan:
     """Compile *raw* for *hosts* as of *today*.
 
-    *file* names where the policy stands, for findings; *review_overdue* overrides the policy's own; *probes_for*
-    limits the probes to these hosts (all when None). Raises PolicyError with every reason the policy is refused for.
+    *findings* holds what is already known to be wrong, and where the policy was read from; *review_overdue* overrides
+    the policy's own; *probes_for* limits the probes to these hosts (all when None). Raises PolicyError with every
+    reason the policy is refused for.
     """
-    findings = Findings(file)
+    findings = findings or Findings()
     policy = parse(raw, findings)
     if review_overdue:
         policy = replace(policy, review_overdue=review_overdue)
@@ -60,58 +64,59 @@ def compile_policy(
     check(policy, world, today, findings)
     findings.raise_errors()
     opened = accepts(policy, world)
-    return Plan(
-        digest=_digest(policy, world),
-        ports=policy.ports,
-        findings=tuple(finding.as_dict() for finding in findings.warnings),
-        hosts={
-            host.name: _host(host, policy, world, opened, probes_for is None or host.name in probes_for)
-            for host in world.members
-        },
-    )
+    texts = Texts()
+    matrix = Matrix(world, opened, texts)
+    plans = {}
+    for host in world.members:
+        probes = matrix.row(host) if probes_for is None or host.name in probes_for else []
+        plans[host.name] = {**_host(host, world, opened, texts), "probes": probes}
+    warnings = tuple(finding.as_dict() for finding in findings.warnings)
+    return Plan(_digest(policy, world), policy.ports, warnings, plans)
 
 
-def _host(host: Host, policy: Policy, world: World, opened: tuple[Accept, ...], with_probes: bool) -> dict[str, Any]:
+def _host(host: Host, world: World, opened: tuple[Accept, ...], texts: Texts) -> dict[str, Any]:
     router = host.name in world.routers
     managed = host.name in world.managed
+    firewall = {
+        "ports": list(world.policy.ports),
+        "blocked": world.policy.blocked,
+        "egress": rules.shown(rules.egress(host, opened, managed), texts),
+        "ingress": rules.shown(rules.ingress(host, opened, managed), texts),
+        "forward": rules.shown(rules.forward(host, opened), texts) if router else [],
+    }
     return {
-        "addresses": [str(block) for block in host.addresses],
+        "addresses": [texts[block] for block in host.addresses],
         "enforces": (["host"] if managed else []) + (["router"] if router else []),
-        "firewall": {
-            "ports": list(policy.ports),
-            "blocked": policy.blocked,
-            "egress": list(rules.shown(rules.egress(host, opened, managed))),
-            "ingress": list(rules.shown(rules.ingress(host, opened, managed))),
-            "forward": list(rules.shown(rules.forward(host, opened))) if router else [],
-        },
-        "next_hops": _next_hops(host, opened),
-        "listeners": _listeners(host, opened),
-        "probes": matrix.probes(host, world, opened) if with_probes else [],
+        "firewall": firewall,
+        "next_hops": _next_hops(host, opened, texts),
+        "listeners": _listeners(host, opened, texts),
     }
 
 
-def _next_hops(host: Host, opened: tuple[Accept, ...]) -> list[dict[str, Any]]:
+def _next_hops(host: Host, opened: Iterable[Accept], texts: Texts) -> list[dict[str, Any]]:
     """Where the mail of *host* goes: the pinned ends of its paths."""
-    found = {
-        (accept.id, end.block, port): {
-            "path": accept.id,
-            "host": end.label,
-            "address": str(end.block),
-            "port": port,
-            "encryption": accept.encryption,
-            "name": end.server_name,
-        }
-        for accept in opened
-        if accept.encryption and any(accept.source.span.covers(own) for own in host.addresses)
-        for end in accept.narrow.values()
-        if end.block not in host.addresses
-        and any(own.version == end.block.version and accept.source.span.covers(own) for own in host.addresses)
-        for port in accept.ports
-    }
-    return [found[key] for key in sorted(found)]
+    found = []
+    for accept in opened:
+        if accept.gateway is not None:
+            continue
+        versions = {own.version for own in host.addresses if accept.source.span.covers(own)}
+        for block, end in accept.destination.pinned.items():
+            if block.version in versions and block not in host.addresses:
+                found += [
+                    {
+                        "path": accept.id,
+                        "host": end.label,
+                        "address": texts[block],
+                        "port": port,
+                        "encryption": accept.encryption,
+                        "name": end.server_name,
+                    }
+                    for port in accept.ports
+                ]
+    return found
 
 
-def _listeners(host: Host, opened: tuple[Accept, ...]) -> list[dict[str, Any]]:
+def _listeners(host: Host, opened: Iterable[Accept], texts: Texts) -> list[dict[str, Any]]:
     """What *host* offers, and to whom."""
     found: dict[tuple[int, str], list[Accept]] = {}
     for accept in opened:
@@ -124,8 +129,8 @@ def _listeners(host: Host, opened: tuple[Accept, ...]) -> list[dict[str, Any]]:
             "port": port,
             "encryption": encryption,
             "clients": [
-                str(block)
-                for block in sorted({end.block for accept in offered for end in accept.source.ends})
+                texts[block]
+                for block in outermost(block for accept in offered for block in accept.source.blocks)
                 if block not in host.addresses
             ],
         }

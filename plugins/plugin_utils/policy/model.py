@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .addresses import Block
 
 ANY = "any"
+UNREAD = ""
+"""Stands for a name or a choice that could not be read, so that what else is wrong is still found."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Path:
     owner: str
     approved_by: str
     reason: str
-    review_by: datetime.date
+    review_by: datetime.date | None
     cleartext_reason: str | None = None
     wide_reason: str | None = None
 
@@ -50,7 +52,13 @@ class LanGateway:
     mode: str
     mail_server: str
     ports: tuple[int, ...]
-    lan: str | None = None
+    lan: str | None
+    owner: str | None
+    approved_by: str | None
+    reason: str | None
+    review_by: datetime.date | None
+    place: str = field(repr=False, compare=False)
+    """Where it stands in the policy, for findings."""
 
     @property
     def id(self) -> str:
@@ -64,6 +72,7 @@ class Sentinel:
 
     name: str
     addresses: tuple[Block, ...]
+    place: str = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from .errors import Findings
-from .model import ANY, LanGateway, Path, Policy, Sentinel, Zone
-from .reader import Reader, find_secrets, nearest
+from .errors import Findings, show
+from .model import ANY, UNREAD, LanGateway, Path, Policy, Sentinel, Zone
+from .reader import NAME, Reader, nearest
+from .secrets import find_secrets
 
 SMTP_PORTS = (25, 465, 587)
 BLOCKED = ("reset", "admin-prohibited", "drop")
@@ -30,32 +30,39 @@ _SENTINEL_KEYS = ("name", "address", "addresses")
 
 
 def parse(raw: Any, findings: Findings) -> Policy:
-    """Read *raw*, the value of smtp_policy. Errors land in *findings*; what could not be read is left out."""
+    """Read *raw*, the value of smtp_policy. Errors land in *findings*; what could not be read leaves a stand-in."""
     if not isinstance(raw, Mapping):
         findings.error(None, None, None, "smtp_policy is not a mapping", "see docs/policy.md for one to begin with")
         findings.raise_errors()
-    find_secrets(raw, "", findings)
+    find_secrets(raw, findings)
     top = Reader(raw, "smtp_policy", findings)
     top.known_keys(_POLICY_KEYS)
-    ports = top.ports(["ports"], SMTP_PORTS)
-    for port in ports:
-        if port >= 32768:
-            findings.warning(
-                *("smtp_policy", "ports", port, "lies where hosts choose ports of their own for outgoing connections"),
-                "use a port below 32768, or replies to such a connection may be blocked",
-            )
-    zones = tuple(_zones(top, findings))
-    names = [zone.name for zone in zones]
+    ports = _smtp_ports(top, findings)
+    declared = raw.get("zones")
+    names = [name for name in declared if isinstance(name, str)] if isinstance(declared, Mapping) else []
     return Policy(
         ports=ports,
         blocked=top.choice("blocked", BLOCKED, "reset") or "reset",
         widest=_widest(top, findings),
-        zones=zones,
+        zones=tuple(_zones(top, findings)),
         paths=tuple(_paths(top, names, ports, findings)),
         lan_gateways=tuple(_lan_gateways(top, names, ports, findings)),
         sentinels=tuple(_sentinels(top, findings)),
         review_overdue=top.choice("review_overdue", REVIEW_OVERDUE, "error") or "error",
     )
+
+
+def _smtp_ports(top: Reader, findings: Findings) -> tuple[int, ...]:
+    ports = top.ports(["ports"], SMTP_PORTS)
+    for port in ports:
+        if port == 22:
+            top.error("ports", port, "is the port of SSH, by which hosts are managed", "leave it out")
+        if port >= 32768:
+            findings.warning(
+                *("smtp_policy", "ports", port, "lies where hosts choose ports of their own for outgoing connections"),
+                "use a port below 32768, or replies to such a connection may be blocked",
+            )
+    return ports
 
 
 def _mappings(top: Reader, name: str, findings: Findings) -> list[tuple[str, Mapping[Any, Any]]]:
@@ -96,14 +103,15 @@ def _zones(top: Reader, findings: Findings) -> list[Zone]:
         return []
     found = []
     for key, value in raw.items():
-        place = f"zones.{key}"
+        place = f"zones.{show(key)}"
         if not isinstance(value, Mapping):
             findings.error(
                 place, None, value, "is not a mapping", "write {group: ...}, {addresses: [...]} or {networks: [...]}"
             )
             continue
-        if not isinstance(key, str) or key == ANY:
-            findings.error(place, None, None, "cannot be a zone's name", f"choose a word other than {ANY!r}")
+        if not isinstance(key, str) or not NAME.fullmatch(key) or key == ANY:
+            remedy = f"use letters, digits, dots, hyphens and underscores, in quotes if need be, and not {ANY!r}"
+            findings.error(place, None, None, "cannot be a zone's name", remedy)
             continue
         reader = Reader(value, place, findings)
         reader.known_keys(_ZONE_KEYS)
@@ -125,16 +133,22 @@ def _zones(top: Reader, findings: Findings) -> list[Zone]:
     return found
 
 
-def _zone_name(reader: Reader, name: str, zones: list[str], with_any: bool) -> str | None:
+def _zone_name(reader: Reader, name: str, zones: list[str], with_any: bool) -> str:
     value = reader.raw.get(name)
     known = [*zones, ANY] if with_any else zones
     if value is None:
-        reader.error(name, None, "is missing", f"name a zone: {', '.join(sorted(known))}")
+        reader.error(name, None, "is missing", f"name a zone: {', '.join(sorted(known)[:20])}")
     elif not isinstance(value, str) or value not in known:
-        reader.error(name, value, "is not a zone", nearest(str(value), known))
+        reader.error(name, value, "is not a zone", nearest(show(value) or "", known))
     else:
         return value
-    return None
+    return UNREAD
+
+
+def _among(reader: Reader, name: str, ports: tuple[int, ...], smtp: tuple[int, ...]) -> None:
+    for port in ports:
+        if smtp and port not in smtp:
+            reader.error(name, port, "is not among the policy's SMTP ports", f"add it to ports: {list(smtp)}")
 
 
 def _paths(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findings) -> list[Path]:
@@ -142,29 +156,30 @@ def _paths(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findi
     seen: set[str] = set()
     for place, raw in _mappings(top, "paths", findings):
         identity = Reader(raw, place, findings).name("id")
-        if identity in seen:
-            findings.error(identity, "id", identity, "names two paths", "give each path an id of its own")
         reader = Reader(raw, identity or place, findings)
+        if identity in seen:
+            reader.error("id", identity, "names two paths", "give each path an id of its own")
+        seen.add(identity or place)
         reader.known_keys(_PATH_KEYS)
         if raw.get("port") is not None and raw.get("ports") is not None:
             reader.error("ports", None, "stands beside port", "say one of the two")
         ports = reader.ports(["port", "ports"])
-        for port in ports:
-            if smtp and port not in smtp:
-                reader.error("port", port, "is not among the policy's SMTP ports", f"add it to ports: {list(smtp)}")
-        source = _zone_name(reader, "from", zones, True)
-        destination = _zone_name(reader, "to", zones, True)
-        review_by = reader.date("review_by")
-        texts = {name: reader.text(name, required=True) for name in ("owner", "approved_by", "reason")}
-        encryption = reader.choice("encryption", ENCRYPTIONS)
-        if identity is None or identity in seen:
-            continue
-        seen.add(identity)
-        if source and destination and ports and encryption and review_by and all(texts.values()):
-            words = {name: text or "" for name, text in texts.items()}
-            path = Path(identity, source, destination, ports, encryption, review_by=review_by, **words)
-            why_cleartext, why_wide = reader.text("cleartext_reason"), reader.text("wide_reason")
-            found.append(replace(path, cleartext_reason=why_cleartext, wide_reason=why_wide))
+        _among(reader, "port" if raw.get("port") is not None else "ports", ports, smtp)
+        found.append(
+            Path(
+                id=identity or place,
+                source=_zone_name(reader, "from", zones, True),
+                destination=_zone_name(reader, "to", zones, True),
+                ports=ports,
+                encryption=reader.choice("encryption", ENCRYPTIONS) or UNREAD,
+                owner=reader.text("owner", required=True) or UNREAD,
+                approved_by=reader.text("approved_by", required=True) or UNREAD,
+                reason=reader.text("reason", required=True) or UNREAD,
+                review_by=reader.date("review_by"),
+                cleartext_reason=reader.text("cleartext_reason"),
+                wide_reason=reader.text("wide_reason"),
+            )
+        )
     return found
 
 
@@ -173,24 +188,31 @@ def _lan_gateways(top: Reader, zones: list[str], smtp: tuple[int, ...], findings
     for place, raw in _mappings(top, "lan_gateways", findings):
         reader = Reader(raw, place, findings)
         reader.known_keys(_GATEWAY_KEYS)
-        hosts = reader.text("hosts")
-        if hosts is None:
+        if raw.get("hosts") is None:
             reader.error("hosts", None, "is missing", "name the inventory group of the routers")
-        mode = reader.choice("mode", MODES)
-        mail_server = _zone_name(reader, "mail_server", zones, False)
-        lan = _zone_name(reader, "lan", zones, False) if raw.get("lan") is not None else None
         ports = reader.ports(["ports"], (25,))
-        for port in ports:
-            if smtp and port not in smtp:
-                reader.error("ports", port, "is not among the policy's SMTP ports", f"add it to ports: {list(smtp)}")
-        missing = [name for name in ("owner", "approved_by", "reason") if reader.text(name) is None]
+        _among(reader, "ports", ports, smtp)
+        gateway = LanGateway(
+            hosts=reader.text("hosts") or UNREAD,
+            mode=reader.choice("mode", MODES) or UNREAD,
+            mail_server=_zone_name(reader, "mail_server", zones, False),
+            ports=ports,
+            lan=_zone_name(reader, "lan", zones, False) if raw.get("lan") is not None else None,
+            owner=reader.text("owner"),
+            approved_by=reader.text("approved_by"),
+            reason=reader.text("reason"),
+            review_by=reader.date("review_by", required=False),
+            place=place,
+        )
+        missing = [name for name in ("owner", "approved_by", "reason", "review_by") if raw.get(name) in (None, "")]
         if missing:
             findings.warning(
                 *(place, missing[0], None, f"opens a way without {', '.join(missing)}"),
-                "say who owns it, who approved it and why",
+                "say who owns it, who approved it, why, and until when",
             )
-        if hosts and mode and mail_server:
-            found.append(LanGateway(hosts, mode, mail_server, ports, lan))
+        if gateway in found:
+            reader.error(None, None, "stands there twice", "remove one of the two")
+        found.append(gateway)
     return found
 
 
@@ -204,5 +226,5 @@ def _sentinels(top: Reader, findings: Findings) -> list[Sentinel]:
         if raw.get("address") is None and raw.get("addresses") is None:
             reader.error("address", None, "is missing", "give the address that must be unreachable")
         if name and addresses:
-            found.append(Sentinel(name, addresses))
+            found.append(Sentinel(name, addresses, place))
     return found

@@ -16,22 +16,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from .addresses import Block, parse_block
-from .errors import Findings
+from .errors import Findings, show
+from .secrets import looks_secret
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
-_SECRET = re.compile(r"passw|secret|token|private_?key|credential|api_?key", re.IGNORECASE)
-_KEY_MATERIAL = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Raw = Mapping[Any, Any]
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """Words that help somebody who mistyped *word*."""
-    close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known)) or 'none'}"
+    close = difflib.get_close_matches(word[:80], known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known)[:20]) or 'none'}"
+
+
+def is_server_name(value: object) -> bool:
+    """Whether *value* is a DNS name (RFC 1123 section 2.1)."""
+    return isinstance(value, str) and bool(_DNS_NAME.fullmatch(value))
 
 
 @dataclass
@@ -42,14 +48,16 @@ class Reader:
     place: str
     findings: Findings
 
+    def __post_init__(self) -> None:
+        self.findings.locate(self.place, self.raw)
+
     def known_keys(self, known: Sequence[str]) -> None:
         """Refuse every key that the language does not have."""
-        for key in self.raw:
+        for key, value in self.raw.items():
             if not isinstance(key, str):
-                self.error(
-                    str(key), None, "is not a word", "quote the key (YAML reads on, off, yes and no as booleans)"
-                )
-            elif key not in known and not _SECRET.search(key):
+                remedy = "quote the key (YAML reads on, off, yes and no as booleans)"
+                self.error(show(key), None, "is not a word", remedy)
+            elif key not in known and not looks_secret(key, value):
                 self.error(key, None, "is not a key here", nearest(key, known))
 
     def error(self, name: str | None, value: object, message: str, remedy: str) -> None:
@@ -62,12 +70,12 @@ class Reader:
             if required:
                 self.error(name, None, "is missing", f"say {name}: every path has an owner, an approval and a reason")
             return default
-        if isinstance(value, (bool, Mapping, list, tuple)):
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, datetime.date)):
             self.error(name, value, "is not text", "write it in quotes")
             return default
-        line = str(value).strip()
-        if not line or any(ord(c) < 32 or ord(c) == 127 for c in line):
-            self.error(name, line, "is not one line of text", "leave line breaks and control characters out")
+        line = (show(value) or "") if isinstance(value, int) else str(value).strip()
+        if not line or not line.isprintable():
+            self.error(name, value, "is not one line of text", "leave line breaks and control characters out")
             return default
         return line
 
@@ -77,20 +85,21 @@ class Reader:
         if value is None:
             self.error(name, None, "is missing", f"give it {'an id' if name == 'id' else 'a ' + name}")
             return None
-        if isinstance(value, bool) or not _NAME.fullmatch(str(value)):
+        text = str(show(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str) or not NAME.fullmatch(text):
             self.error(name, value, "is not a name", "use up to 63 letters, digits, dots, hyphens and underscores")
             return None
-        return str(value)
+        return text
 
     def server_name(self, name: str) -> str | None:
         """A DNS name (RFC 1123 section 2.1)."""
         value = self.raw.get(name)
         if value is None:
             return None
-        if not isinstance(value, str) or not _DNS_NAME.fullmatch(value):
+        if not is_server_name(value):
             self.error(name, value, "is not a host name", "write the name that the server's certificate carries")
             return None
-        return value.lower()
+        return str(value).lower()
 
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str | None:
         """One of *choices*."""
@@ -98,7 +107,7 @@ class Reader:
         if value is None:
             self.error(name, None, "is missing", f"say one of {', '.join(choices)}")
         elif not isinstance(value, str) or value not in choices:
-            self.error(name, value, "is not a choice", nearest(str(value), choices))
+            self.error(name, value, "is not a choice", nearest(show(value) or "", choices))
         else:
             return value
         return default
@@ -113,9 +122,7 @@ class Reader:
 
     def port(self, name: str, value: object) -> int | None:
         """One TCP port."""
-        number = (
-            int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6 else value
-        )
+        number = int(value) if isinstance(value, str) and _PORT.fullmatch(value) else value
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
             self.error(name, value, "is not a TCP port", "write a number from 1 to 65535")
             return None
@@ -157,7 +164,7 @@ class Reader:
                 self.error(name, item, str(problem), remedy)
         return tuple(sorted(set(found)))
 
-    def date(self, name: str) -> datetime.date | None:
+    def date(self, name: str, required: bool = True) -> datetime.date | None:
         """A day in ISO form (ISO 8601, as YAML has it)."""
         value = self.raw.get(name)
         if isinstance(value, datetime.datetime):
@@ -165,25 +172,10 @@ class Reader:
         if isinstance(value, datetime.date):
             return value
         try:
-            return datetime.date.fromisoformat(str(value))
+            return datetime.date.fromisoformat(value if isinstance(value, str) and _DATE.fullmatch(value) else "")
         except ValueError:
+            pass
+        if value is not None or required:
             what = "is missing" if value is None else "is not a date"
-            self.error(name, value, what, "say until when the path is approved, as 2027-06-30")
-            return None
-
-
-def find_secrets(raw: Any, place: str, findings: Findings) -> None:
-    """Refuse whatever looks like a secret, anywhere; its value is never shown."""
-    remedy = "keep secrets in a secret store; a policy is read by many"
-    if isinstance(raw, Mapping):
-        for key, value in raw.items():
-            if isinstance(key, str) and _SECRET.search(key):
-                findings.error(place or None, key, None, "looks like a secret in clear text", remedy)
-            else:
-                find_secrets(value, f"{place}.{key}" if place else str(key), findings)
-    elif isinstance(raw, (list, tuple)):
-        for number, value in enumerate(raw):
-            label = value.get("id", number) if isinstance(value, Mapping) else number
-            find_secrets(value, f"{place}[{label}]", findings)
-    elif isinstance(raw, str) and _KEY_MATERIAL.search(raw):
-        findings.error(place or None, None, None, "is a private key in clear text", remedy)
+            self.error(name, value, what, "say until when it is approved, as 2027-06-30")
+        return None

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of one host: which connections it may open, accept and route."""
+"""The accepts of one host: what it may open, accept and route. Everything else on the policy's ports is blocked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from .accepts import Accept
 from .addresses import Block
@@ -22,76 +22,72 @@ class Rule(NamedTuple):
     port: int
 
 
+class Texts(dict[Block, str]):
+    """Blocks as plans print them, each printed once."""
+
+    def __missing__(self, block: Block) -> str:
+        text = self[block] = str(block)
+        return text
+
+
 def egress(host: Host, accepts: Iterable[Accept], managed: bool) -> list[Rule]:
     """What *host* may open."""
+    mine = frozenset(host.addresses)
     return _tidy(
-        Rule(accept.id, own, end.block, port)
+        Rule(accept.id, own, block, port)
         for accept in accepts
         if accept.concerns(host, managed)
         for own in host.addresses
         if accept.source.span.covers(own)
-        for end in accept.destination.ends
-        if end.block.version == own.version and end.block not in host.addresses
+        for block in accept.destination.blocks
+        if block.version == own.version and block not in mine
         for port in accept.ports
     )
 
 
 def ingress(host: Host, accepts: Iterable[Accept], managed: bool) -> list[Rule]:
     """What *host* may accept."""
+    mine = frozenset(host.addresses)
     return _tidy(
-        Rule(accept.id, end.block, own, port)
+        Rule(accept.id, block, own, port)
         for accept in accepts
         if accept.concerns(host, managed)
         for own in host.addresses
         if accept.destination.span.covers(own)
-        for end in accept.source.ends
-        if end.block.version == own.version and end.block not in host.addresses
+        for block in accept.source.blocks
+        if block.version == own.version and block not in mine
         for port in accept.ports
     )
 
 
 def forward(host: Host, accepts: Iterable[Accept]) -> list[Rule]:
-    """What *host* may route: everything that is open between others."""
-    own = frozenset(host.addresses)
+    """What the router *host* may route: everything that is open between others."""
+    mine = frozenset(host.addresses)
     return _tidy(
-        Rule(accept.id, source.block, destination.block, port)
+        Rule(accept.id, source, destination, port)
         for accept in accepts
-        for source in accept.source.ends
-        if source.block not in own
-        for destination in accept.destination.ends
-        if destination.block.version == source.block.version
-        and destination.block not in own
-        and not (destination.block.single and destination.block == source.block)
+        if accept.routed_by(host)
+        for source in accept.source.blocks
+        if source not in mine
+        for destination in accept.destination.blocks
+        if destination.version == source.version
+        and destination not in mine
+        and not (source == destination and source.single)
         for port in accept.ports
     )
 
 
 def _tidy(rules: Iterable[Rule]) -> list[Rule]:
-    """Sort, and leave out what another rule already accepts; of equals, the first path's stays."""
-    first: dict[tuple[Block, Block, int], Rule] = {}
-    for rule in rules:
-        key = rule[1:]
-        if key not in first or rule.path < first[key].path:
-            first[key] = rule
-    wide = [rule for rule in first.values() if not (rule.source.single and rule.destination.single)]
-    return sorted(rule for rule in first.values() if not any(_inside(rule, other) for other in wide))
+    """The rules in order; of several for the same connections, that of the first path."""
+    first: dict[tuple[Any, ...], Rule] = {}
+    for rule in sorted(rules):
+        first.setdefault(rule[1:], rule)
+    return list(first.values())
 
 
-def _inside(rule: Rule, other: Rule) -> bool:
-    return (
-        rule.port == other.port
-        and rule[1:] != other[1:]
-        and other.source.covers(rule.source)
-        and other.destination.covers(rule.destination)
-    )
-
-
-def shown(rules: Iterable[Rule]) -> Iterator[dict[str, object]]:
+def shown(rules: Iterable[Rule], texts: Texts) -> list[dict[str, object]]:
     """The rules as plans hold them."""
-    for rule in rules:
-        yield {
-            "path": rule.path,
-            "source": str(rule.source),
-            "destination": str(rule.destination),
-            "port": rule.port,
-        }
+    return [
+        {"path": path, "source": texts[source], "destination": texts[destination], "port": port}
+        for path, source, destination, port in rules
+    ]

@@ -52,6 +52,7 @@ BASE: dict[str, Any] = {
             "owner": "messaging@corp.test",
             "approved_by": "CHG0012346",
             "reason": "One server alone delivers outside",
+            "review_by": "2027-06-30",
         }
     ],
     "sentinels": [{"name": "public-mx", "address": "203.0.113.25"}],

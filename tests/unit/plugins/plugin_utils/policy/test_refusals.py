@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.plugin_utils.policy.errors import PolicyError
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.policy.errors import Findings, PolicyError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ ERRORS = [
     ((*PATH, "approved_by"), "", "vault-to-tunnel", "approved_by", "is missing"),
     ((*PATH, "reason"), None, "vault-to-tunnel", "reason", "is missing"),
     ((*PATH, "reason"), "two\nlines", "vault-to-tunnel", "reason", "one line"),
-    ((*PATH, "review_by"), "2026-11-22", "vault-to-tunnel", "review_by", "1 days ago"),
+    ((*PATH, "review_by"), "2026-11-22", "vault-to-tunnel", "review_by", "was 1 day ago"),
     ((*PATH, "review_by"), "soon", "vault-to-tunnel", "review_by", "not a date"),
     ((*PATH, "to"), "tunnells", "vault-to-tunnel", "to", "not a zone"),
     ((*PATH, "to"), "any", "vault-to-tunnel", "to", "wider"),
@@ -65,7 +65,7 @@ ERRORS = [
 def test_refusal_names_place_field_and_remedy(compiled, policy, where, value, place, field, words) -> None:
     set_in(policy, where, value)
     with pytest.raises(PolicyError) as refused:
-        compiled(policy, file="group_vars/all/smtp_policy.yml")
+        compiled(policy, findings=Findings("group_vars/all/smtp_policy.yml"))
     found = [f for f in refused.value.findings if (f.path, f.field) == (place, field)]
     assert found, refused.value
     assert words in found[0].message
