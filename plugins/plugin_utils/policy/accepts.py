@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .addresses import Block, Index
 from .model import ANY, Host, LanGateway, Policy
 from .world import Place, World
 
@@ -55,3 +57,25 @@ def accepts(policy: Policy, world: World) -> tuple[Accept, ...]:
     return tuple(
         sorted(found, key=lambda accept: (accept.id, accept.source.name, accept.destination.name, accept.ports))
     )
+
+
+class Reach:
+    """The accepts that begin or end at single addresses, found without trying each with each."""
+
+    def __init__(self, accepts: Sequence[Accept], addresses: Iterable[Block]) -> None:
+        index = Index(addresses)
+        self._leaving: dict[Block, list[Accept]] = {}
+        self._arriving: dict[Block, list[Accept]] = {}
+        for accept in accepts:
+            for block in index.inside(accept.source.span):
+                self._leaving.setdefault(block, []).append(accept)
+            for block in index.inside(accept.destination.span):
+                self._arriving.setdefault(block, []).append(accept)
+
+    def leaving(self, block: Block) -> Sequence[Accept]:
+        """The accepts whose source *block* lies in, in their order."""
+        return self._leaving.get(block, ())
+
+    def arriving(self, block: Block) -> Sequence[Accept]:
+        """The accepts whose destination *block* lies in, in their order."""
+        return self._arriving.get(block, ())

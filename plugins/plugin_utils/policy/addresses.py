@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _WIDTH = {4: 32, 6: 128}
@@ -107,6 +108,7 @@ class Span:
             else:
                 merged.append(block)
         self.blocks = tuple(merged)
+        self._starts = [block[:2] for block in merged]
 
     def __bool__(self) -> bool:
         return bool(self.blocks)
@@ -117,14 +119,8 @@ class Span:
 
     def covers(self, block: Block) -> bool:
         """Whether every address of *block* is in the set."""
-        low, high = 0, len(self.blocks)
-        while low < high:
-            middle = (low + high) // 2
-            if self.blocks[middle][:2] <= block[:2]:
-                low = middle + 1
-            else:
-                high = middle
-        return low > 0 and self.blocks[low - 1].covers(block)
+        index = bisect_right(self._starts, (block.version, block.first)) - 1
+        return index >= 0 and self.blocks[index].covers(block)
 
     def covers_all(self, other: Span) -> bool:
         """Whether the set holds all of *other*."""
@@ -142,6 +138,20 @@ class Span:
             else:
                 two += 1
         return False
+
+
+class Index:
+    """Single addresses in order, to find those in a span without looking at the others."""
+
+    def __init__(self, addresses: Iterable[Block]) -> None:
+        self._addresses = sorted(set(addresses))
+        self._numbers = [block[:2] for block in self._addresses]
+
+    def inside(self, span: Span) -> Iterator[Block]:
+        """The addresses that *span* covers, in order."""
+        for block in span.blocks:
+            start = bisect_left(self._numbers, (block.version, block.first))
+            yield from self._addresses[start : bisect_right(self._numbers, (block.version, block.last), start)]
 
 
 def outermost(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -9,10 +9,11 @@ import datetime
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from . import rules
-from .accepts import Accept, accepts
+from .accepts import Accept, Reach, accepts
 from .addresses import outermost
 from .check import check
 from .errors import Findings
@@ -65,76 +66,78 @@ def compile_policy(
     findings.raise_errors()
     opened = accepts(policy, world)
     texts = Texts()
-    matrix = Matrix(world, opened, texts)
+    reach = Reach(opened, [*world.owner, *(end.block for end in world.pinned)])
+    matrix = Matrix(world, opened, reach, texts)
     plans = {}
     for host in world.members:
         probes = matrix.row(host) if probes_for is None or host.name in probes_for else []
-        plans[host.name] = {**_host(host, world, opened, texts), "probes": probes}
+        plans[host.name] = {**_host(host, world, opened, reach, texts), "probes": probes}
     warnings = tuple(finding.as_dict() for finding in findings.warnings)
     return Plan(_digest(policy, world), policy.ports, warnings, plans)
 
 
-def _host(host: Host, world: World, opened: tuple[Accept, ...], texts: Texts) -> dict[str, Any]:
+def _host(host: Host, world: World, opened: tuple[Accept, ...], reach: Reach, texts: Texts) -> dict[str, Any]:
     router = host.name in world.routers
     managed = host.name in world.managed
     firewall = {
         "ports": list(world.policy.ports),
         "blocked": world.policy.blocked,
-        "egress": rules.shown(rules.egress(host, opened, managed), texts),
-        "ingress": rules.shown(rules.ingress(host, opened, managed), texts),
+        "egress": rules.shown(rules.egress(host, reach, managed), texts),
+        "ingress": rules.shown(rules.ingress(host, reach, managed), texts),
         "forward": rules.shown(rules.forward(host, opened), texts) if router else [],
     }
     return {
         "addresses": [texts[block] for block in host.addresses],
         "enforces": (["host"] if managed else []) + (["router"] if router else []),
         "firewall": firewall,
-        "next_hops": _next_hops(host, opened, texts),
-        "listeners": _listeners(host, opened, texts),
+        "next_hops": _next_hops(host, reach, texts),
+        "listeners": _listeners(host, reach, texts),
     }
 
 
-def _next_hops(host: Host, opened: Iterable[Accept], texts: Texts) -> list[dict[str, Any]]:
+def _next_hops(host: Host, reach: Reach, texts: Texts) -> list[dict[str, Any]]:
     """Where the mail of *host* goes: the pinned ends of its paths."""
-    found = []
-    for accept in opened:
-        if accept.gateway is not None:
-            continue
-        versions = {own.version for own in host.addresses if accept.source.span.covers(own)}
-        for block, end in accept.destination.pinned.items():
-            if block.version in versions and block not in host.addresses:
-                found += [
-                    {
-                        "path": accept.id,
-                        "host": end.label,
-                        "address": texts[block],
-                        "port": port,
-                        "encryption": accept.encryption,
-                        "name": end.server_name,
-                    }
-                    for port in accept.ports
-                ]
-    return found
-
-
-def _listeners(host: Host, opened: Iterable[Accept], texts: Texts) -> list[dict[str, Any]]:
-    """What *host* offers, and to whom."""
-    found: dict[tuple[int, str], list[Accept]] = {}
-    for accept in opened:
-        if accept.encryption and any(accept.destination.span.covers(own) for own in host.addresses):
-            for port in accept.ports:
-                found.setdefault((port, accept.encryption), []).append(accept)
+    ways = {
+        (accept.id, block, port): (accept, end)
+        for own in host.addresses
+        for accept in reach.leaving(own)
+        if accept.encryption
+        for block, end in accept.destination.pinned.items()
+        if block.version == own.version and block not in host.addresses
+        for port in accept.ports
+    }
     return [
         {
-            "paths": [accept.id for accept in offered],
+            "path": path,
+            "host": end.label,
+            "address": texts[block],
+            "port": port,
+            "encryption": accept.encryption,
+            "name": end.server_name,
+        }
+        for (path, block, port), (accept, end) in sorted(ways.items(), key=itemgetter(0))
+    ]
+
+
+def _listeners(host: Host, reach: Reach, texts: Texts) -> list[dict[str, Any]]:
+    """What *host* offers, and to whom."""
+    offers: dict[tuple[int, str], dict[str, Accept]] = {}
+    for own in host.addresses:
+        for accept in reach.arriving(own):
+            for port in accept.ports if accept.encryption else ():
+                offers.setdefault((port, str(accept.encryption)), {})[accept.id] = accept
+    return [
+        {
+            "paths": sorted(accepts_by_id),
             "port": port,
             "encryption": encryption,
             "clients": [
                 texts[block]
-                for block in outermost(block for accept in offered for block in accept.source.blocks)
+                for block in outermost(block for accept in accepts_by_id.values() for block in accept.source.blocks)
                 if block not in host.addresses
             ],
         }
-        for (port, encryption), offered in sorted(found.items())
+        for (port, encryption), accepts_by_id in sorted(offers.items(), key=itemgetter(0))
     ]
 
 

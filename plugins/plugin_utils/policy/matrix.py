@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .accepts import Accept
+from .accepts import Accept, Reach
 from .addresses import Block
 from .model import Host
 from .rules import Texts
@@ -18,34 +18,31 @@ from .world import End, World
 class Matrix:
     """All probes of a plan, made host by host.
 
-    Which accepts lead to each destination is worked out once, as the bits of a number; what is open from a source is
-    then one AND. The row of each host costs what it has cells.
+    What is open between two addresses are the accepts that both leave the one and arrive at the other: each side is
+    worked out once, as the bits of a number, and a cell is one AND.
     """
 
-    def __init__(self, world: World, accepts: Sequence[Accept], texts: Texts) -> None:
+    def __init__(self, world: World, accepts: Sequence[Accept], reach: Reach, texts: Texts) -> None:
         self._world = world
         self._accepts = accepts
+        self._bits = {id(accept): 1 << number for number, accept in enumerate(accepts)}
+        self._reach = reach
         self._texts = texts
         self._sentinels = {end.block for end in world.sentinels}
-        self._columns = [(end, self._leading_to(end)) for end in world.pinned]
+        self._columns = [(end, self._arriving(end.block)) for end in world.pinned]
 
-    def _leading_to(self, end: End) -> int:
-        owner = self._world.hosts.get(self._world.owner.get(end.block, ""))
-        found = 0
-        for bit, accept in enumerate(self._accepts):
-            if accept.destination.span.covers(end.block) and (owner is None or self._concerns(accept, owner)):
-                found |= 1 << bit
-        return found
+    def _arriving(self, block: Block) -> int:
+        owner = self._world.hosts.get(self._world.owner.get(block, ""))
+        return self._mask(self._reach.arriving(block), owner)
 
-    def _concerns(self, accept: Accept, host: Host) -> bool:
-        return accept.concerns(host, host.name in self._world.managed)
-
-    def _leaving(self, host: Host, own: Block) -> int:
-        found = 0
-        for bit, accept in enumerate(self._accepts):
-            if accept.source.span.covers(own) and self._concerns(accept, host):
-                found |= 1 << bit
-        return found
+    def _mask(self, accepts: Iterable[Accept], host: Host | None) -> int:
+        """The accepts in which *host*, when it is known, has a part."""
+        managed = host is not None and host.name in self._world.managed
+        mask = 0
+        for accept in accepts:
+            if host is None or accept.concerns(host, managed):
+                mask |= self._bits[id(accept)]
+        return mask
 
     def _chosen(self, mask: int) -> Iterator[Accept]:
         while mask:
@@ -62,11 +59,11 @@ class Matrix:
         found: list[dict[str, Any]] = []
         mine = frozenset(host.addresses)
         for own in host.addresses:
-            leaving = self._leaving(host, own)
-            for end, leading in self._columns:
+            leaving = self._mask(self._reach.leaving(own), host)
+            for end, arriving in self._columns:
                 if end.block.version != own.version or end.block in mine:
                     continue
-                both = tuple(self._chosen(leaving & leading))
+                both = tuple(self._chosen(leaving & arriving))
                 for port in self._world.policy.ports:
                     self._add(found, own, end, port, [accept for accept in both if port in accept.ports])
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from .accepts import Accept
+from .accepts import Accept, Reach
 from .addresses import Block
 from .model import Host
 
@@ -30,30 +30,28 @@ class Texts(dict[Block, str]):
         return text
 
 
-def egress(host: Host, accepts: Iterable[Accept], managed: bool) -> list[Rule]:
+def egress(host: Host, reach: Reach, managed: bool) -> list[Rule]:
     """What *host* may open."""
     mine = frozenset(host.addresses)
     return _tidy(
         Rule(accept.id, own, block, port)
-        for accept in accepts
-        if accept.concerns(host, managed)
         for own in host.addresses
-        if accept.source.span.covers(own)
+        for accept in reach.leaving(own)
+        if accept.concerns(host, managed)
         for block in accept.destination.blocks
         if block.version == own.version and block not in mine
         for port in accept.ports
     )
 
 
-def ingress(host: Host, accepts: Iterable[Accept], managed: bool) -> list[Rule]:
+def ingress(host: Host, reach: Reach, managed: bool) -> list[Rule]:
     """What *host* may accept."""
     mine = frozenset(host.addresses)
     return _tidy(
         Rule(accept.id, block, own, port)
-        for accept in accepts
-        if accept.concerns(host, managed)
         for own in host.addresses
-        if accept.destination.span.covers(own)
+        for accept in reach.arriving(own)
+        if accept.concerns(host, managed)
         for block in accept.source.blocks
         if block.version == own.version and block not in mine
         for port in accept.ports
