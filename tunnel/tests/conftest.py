@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import pytest
 from harness import Pki
+from hypothesis import settings
+
+# A busy machine is slow now and then, and no property here is about time.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
