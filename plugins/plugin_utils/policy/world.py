@@ -148,9 +148,7 @@ class World:
     def pinned(self) -> tuple[End, ...]:
         """Every single address that a zone or a sentinel names, once: the columns of the matrix."""
         zones = [place for _name, place in sorted(self._zones.items())]
-        ends = [end for place in zones for end in place.pinned.values()]
-        named = [end for end in ends if end.server_name is not None]
-        return _distinct([*named, *ends, *self.sentinels])
+        return _distinct([*(end for place in zones for end in place.pinned.values()), *self.sentinels])
 
     @cached_property
     def members(self) -> tuple[Host, ...]:
