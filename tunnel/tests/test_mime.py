@@ -339,7 +339,11 @@ def test_line_ends_out_of_a_transform_are_refused(new: str) -> None:
 
 # -- laws ------------------------------------------------------------------------------------------------------------
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\r\n"), max_size=30)
+# Without digits, of which any thirteen might be a card number, and without blanks at the ends, which the standard
+# library folds into a line of blanks: that is refused (RFC 5322 section 3.2.2).
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Nd"]), max_size=30).map(
+    lambda text: " ".join(text.split())
+)
 
 
 @st.composite
@@ -369,7 +373,9 @@ def test_a_message_no_rule_touches_is_the_same_octets(message: bytes) -> None:
         assert outcome.content == message
 
 
-@given(messages(st.tuples(WORDS, st.sampled_from(["", CARD, "4111-1111-1111-1111"]), WORDS).map(" ".join)))
+@given(
+    messages(st.tuples(WORDS, st.sampled_from(["", CARD, "4111-1111-1111-1111"]), WORDS).map(" ".join).map(str.strip))
+)
 def test_what_a_reader_sees_differs_by_the_masks_alone(message: bytes) -> None:
     outcome = process(message)
     assert outcome.refusal is None, outcome.reason
