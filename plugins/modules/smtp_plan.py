@@ -12,16 +12,14 @@ description:
   - Reads the policy and the inventory on the controller.
   - Returns what every host must enforce and what every probe must find.
   - Nothing is sent to any host. A policy that is refused fails the task with every reason at once.
-  - Each reason names file and line (with ansible-core 2.19 and later), path, field, value and a remedy.
-  - Of the inventory it reads C(smtp_addresses), C(ansible_host), C(smtp_name) and the groups. No name is resolved.
   - The shape of the plan is described in the collection's C(docs/plan.md), the language in C(docs/policy.md).
 author:
   - Alertpath contributors (!UNKNOWN)
 options:
   policy:
     description:
-      - The policy, a dictionary. The variable C(smtp_policy) when left out.
-    type: raw
+      - The policy. The variable C(smtp_policy) when left out.
+    type: dict
   review_overdue:
     description:
       - Whether a path whose review date has passed refuses the policy. Overrides the policy's own C(review_overdue).
@@ -59,15 +57,6 @@ EXAMPLES = r"""
 - name: Show what this host lets out
   ansible.builtin.debug:
     var: smtp_plan.hosts[inventory_hostname].firewall.egress
-  when: inventory_hostname in smtp_plan.hosts
-
-- name: See which reviews are overdue in the new year, without being refused
-  alertpath.smtp.smtp_plan:
-    today: 2028-01-01
-    review_overdue: warning
-    probes_for: []
-  register: smtp_plan_new_year
-  run_once: true
 """
 
 RETURN = r"""
@@ -83,40 +72,17 @@ ports:
   elements: int
   sample: [25, 465, 587]
 findings:
-  description: What a person should look at; shown as warnings, too.
+  description: Warnings, each with severity, path, field, value, message, remedy and file.
   returned: success
   type: list
   elements: dict
-  contains: &finding
-    severity:
-      description: V(warning), or V(error) for what refuses the policy.
-      type: str
-    file:
-      description: Where it was read from, as V(group_vars/all/smtp_policy.yml:14).
-      type: str
-    path:
-      description: The id of the path, the place in the policy, or the host of the inventory.
-      type: str
-    field:
-      description: The key.
-      type: str
-    value:
-      description: What was said there; never a secret.
-      type: str
-    message:
-      description: What is wrong with it.
-      type: str
-    remedy:
-      description: What to do.
-      type: str
 hosts:
   description: The plan of each host, by its name in the inventory.
   returned: success
   type: dict
 errors:
-  description: Every reason the policy is refused for.
+  description: Every reason the policy is refused for, in the shape of the findings.
   returned: failure
   type: list
   elements: dict
-  contains: *finding
 """
