@@ -76,6 +76,21 @@ findings:
   returned: success
   type: list
   elements: dict
+paths:
+  description: Every way that is open, with its addresses, ports, owner, approval, reason and review date.
+  returned: success
+  type: list
+  elements: dict
+zones:
+  description: Every zone with the addresses and networks it stands for.
+  returned: success
+  type: list
+  elements: dict
+sentinels:
+  description: The destinations that must be unreachable.
+  returned: success
+  type: list
+  elements: dict
 hosts:
   description: The plan of each host, by its name in the inventory.
   returned: success

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from . import rules
+from . import declared, rules
 from .accepts import Accept, Reach, accepts
 from .addresses import outermost
 from .check import check
@@ -31,6 +31,9 @@ class Plan:
     digest: str
     ports: tuple[int, ...]
     findings: tuple[dict[str, Any], ...]
+    paths: tuple[dict[str, Any], ...]
+    zones: tuple[dict[str, Any], ...]
+    sentinels: tuple[dict[str, Any], ...]
     hosts: dict[str, dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,6 +42,9 @@ class Plan:
             "digest": self.digest,
             "ports": list(self.ports),
             "findings": list(self.findings),
+            "paths": list(self.paths),
+            "zones": list(self.zones),
+            "sentinels": list(self.sentinels),
             "hosts": self.hosts,
         }
 
@@ -73,7 +79,15 @@ def compile_policy(
         probes = matrix.row(host) if probes_for is None or host.name in probes_for else []
         plans[host.name] = {**_host(host, world, opened, reach, texts), "probes": probes}
     warnings = tuple(finding.as_dict() for finding in findings.warnings)
-    return Plan(_digest(policy, world), policy.ports, warnings, plans)
+    return Plan(
+        digest=_digest(policy, world),
+        ports=policy.ports,
+        findings=warnings,
+        paths=tuple(declared.paths(policy, opened, texts)),
+        zones=tuple(declared.zones(policy, world, texts)),
+        sentinels=tuple(declared.sentinels(policy, texts)),
+        hosts=plans,
+    )
 
 
 def _host(host: Host, world: World, opened: tuple[Accept, ...], reach: Reach, texts: Texts) -> dict[str, Any]:
