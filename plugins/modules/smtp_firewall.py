@@ -22,7 +22,18 @@ description:
   - Three sources are compared and reported apart. They are what is declared, what is loaded, and what a restart would
     bring. An unchanged run does not touch the loaded table.
   - When a step fails, the loaded rules, the boot file and the unit are put back as they were.
+  - With O(lockdown=true), everything else is denied too, in both directions, but for declared management connections.
+    Such rules can cut the operator off, so they hold for O(confirm_timeout) seconds only, until the controller has
+    confirmed them over a new connection. Without that the host goes back to the rules before, by two means that need
+    nothing of each other. The kernel itself does, and a timer of systemd (a detached process where there is none).
+    It holds though the session or the controller dies, every process started here is killed, or the host restarts.
+    The boot file changes only when the rules are confirmed.
 notes:
+  - In lockdown, forwarded traffic is governed on O(ports) only. ICMP errors, neighbour discovery and resets pass.
+    Answers of TCP are told by their flags, so that loading the rules freezes no session. Answers of UDP and ICMP are
+    told by connection tracking.
+  - A session counts as new when its ssh daemon (OpenSSH or Dropbear) was started after the rules were applied. A
+    connection plugin that is not for ssh is taken to reach the host without its network.
   - Answers to a client whose own port number is one of O(ports) are blocked too. Clients take such ports only from the
     ephemeral range, by default from 32768; the module warns about O(ports) that lie there.
   - Forwarded traffic, that of containers and virtual machines included, is governed only with O(router=true). Frames
@@ -106,6 +117,52 @@ options:
   log_group:
     description: The netlink group that log messages go to, for C(ulogd2). Without it they go to the kernel's log.
     type: int
+  lockdown:
+    description:
+      - Whether everything is denied, in both directions, but SMTP's paths, O(management) and the loopback interface.
+    type: bool
+    default: false
+  management:
+    description:
+      - What may pass in lockdown besides SMTP. At least one incoming TCP connection must be named, or nobody could log
+        in any more. Each rule is a dictionary with the following keys.
+      - C(direction), V(ingress) for connections to this host, V(egress) for those it opens.
+      - C(protocol), V(tcp), V(udp), or V(icmp) for an echo request and its answer. V(tcp) when left out.
+      - C(source) and C(destination), as in O(egress).
+      - C(port), the destination port, not one of O(ports) for TCP. Left out for V(icmp).
+      - C(path), the name of the connection, for the reader. Optional.
+    type: list
+    elements: dict
+    default: []
+  commit_confirm:
+    description:
+      - Whether other rules than the loaded ones hold for a while only, until the controller has confirmed them over a
+        new connection.
+      - V(auto) does so with O(lockdown=true). Rules for SMTP alone cannot cut SSH.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  confirm_timeout:
+    description: How many seconds the controller has to confirm the rules, from 5 to 3600.
+    type: int
+    default: 30
+  transaction:
+    description: Filled in by the controller's half of this module. Leave it out.
+    type: dict
+    suboptions:
+      id:
+        description: The id of the change, made by the controller, so that it knows it though the first answer is lost.
+        type: str
+        required: true
+      phase:
+        description: Whether the change is begun, confirmed, or asked for.
+        type: str
+        choices: [begin, confirm, ask]
+        required: true
+      remote:
+        description: Whether the controller comes over the network.
+        type: bool
+        default: true
   persist:
     description:
       - Whether the rules come back after a restart, by the boot file C(/etc/alertpath/firewall.nft) and the unit
@@ -146,6 +203,17 @@ EXAMPLES = r"""
     forward:
       - {path: mail-out, source: 10.77.10.25, destination: 0.0.0.0/0, port: 25}
 
+- name: Let a vault be reached by SSH and its clients only, and have it taken back when that cuts SSH
+  alertpath.smtp.smtp_firewall:
+    ports: [25, 465, 587]
+    egress:
+      - {path: vault-to-tunnel, source: 10.77.20.11, destination: 10.77.30.11, port: 587}
+    lockdown: true
+    management:
+      - {path: admin-ssh, direction: ingress, source: 10.77.0.0/24, destination: 10.77.20.11, port: 22}
+      - {path: names, direction: egress, protocol: udp, source: 10.77.20.11, destination: 10.77.0.53, port: 53}
+    confirm_timeout: 30
+
 - name: Remove the rules
   alertpath.smtp.smtp_firewall:
     state: absent
@@ -181,6 +249,18 @@ rules:
   returned: success
   type: int
   sample: 4
+confirmed:
+  description: Whether other rules were applied for a while first and then confirmed over a new connection.
+  returned: success
+  type: bool
+  sample: false
+transaction:
+  description:
+    - The change that was to be confirmed. C(id), and C(state), which is V(confirmed), or V(rolled-back), V(pending) or
+      V(unknown) in a failure. C(dead_men) says what would have taken it back.
+  returned: when the rules were applied for a while first
+  type: dict
+  sample: {id: 5d1f6a0c2b7e4f19, state: confirmed, dead_men: "the kernel; alertpath-firewall-5d1f6a0c2b7e4f19.timer"}
 nft_version:
   description: The version of nft on the host.
   returned: success
@@ -188,9 +268,11 @@ nft_version:
   sample: 1.0.6
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.alertpath.smtp.plugins.module_utils.command import CommandError
-from ansible_collections.alertpath.smtp.plugins.module_utils.firewall import forwarding, model
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall import commit, forwarding, model
 from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.firewall import Firewall
 from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.lock import LockBusy
 from ansible_collections.alertpath.smtp.plugins.module_utils.firewall.undo import ChangeFailed
@@ -206,33 +288,64 @@ ARGUMENT_SPEC = {
     "log": {"type": "bool", "default": True},
     "log_rate": {"type": "str", "default": "10/minute"},
     "log_group": {"type": "int"},
+    "lockdown": {"type": "bool", "default": False},
+    "management": {"type": "list", "elements": "dict", "default": []},
+    "commit_confirm": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+    "confirm_timeout": {"type": "int", "default": 30},
+    "transaction": {
+        "type": "dict",
+        "options": {
+            "id": {"type": "str", "required": True},
+            "phase": {"type": "str", "choices": ["begin", "confirm", "ask"], "required": True},
+            "remote": {"type": "bool", "default": True},
+        },
+    },
     "persist": {"type": "bool", "default": True},
     "lock_timeout": {"type": "int", "default": 30},
 }
+
+
+def run(params: Dict[str, Any], check: bool, diff: bool) -> Dict[str, Any]:
+    """Do what *params* ask for and return the result's fields; warnings are among them."""
+    change = commit.from_options(params)
+    ruleset = model.from_options(params) if params["state"] == "present" else None
+    firewall = Firewall(params["persist"], check, diff, params["lock_timeout"])
+    if change and params["transaction"]["phase"] == "ask":
+        return {"changed": False, "transaction": {"id": change.id, "state": commit.state(change.id)}}
+    if change and ruleset and params["transaction"]["phase"] == "confirm":
+        firewall.confirm(ruleset, change)
+        return {"changed": True, "transaction": {"id": change.id, "state": "confirmed"}}
+    waits = commit.needed(params, ruleset, change) if ruleset and not check else None
+    outcome = firewall.present(ruleset, waits) if ruleset else firewall.absent()
+    result = {
+        "changed": outcome.changed,
+        "diff": outcome.diff,
+        "drift": {"live": outcome.live_differs, "boot": outcome.boot_differs},
+        "blocked": outcome.blocked,
+        "rules": outcome.elements,
+        "confirmed": False,
+        "nft_version": firewall.nft.version(),
+        "warnings": model.warnings(ruleset) + forwarding.warnings(ruleset) if ruleset else [],
+    }
+    if outcome.begun:
+        words = {"id": outcome.begun.id, "state": "pending", "dead_men": outcome.begun.dead_men}
+        result["transaction"] = words
+    return result
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, required_if=[("state", "present", ["ports"])], supports_check_mode=True
     )
-    params = module.params
     try:
-        ruleset = model.from_options(params) if params["state"] == "present" else None
-        firewall = Firewall(params["persist"], module.check_mode, module._diff, params["lock_timeout"])
-        outcome = firewall.present(ruleset) if ruleset else firewall.absent()
-        version = firewall.nft.version()
-    except (model.RulesRefused, CommandError, LockBusy, ChangeFailed, OSError) as error:
+        result = run(module.params, module.check_mode, module._diff)
+    except commit.NotConfirmed as refused:
+        module.fail_json(msg=str(refused), refused=refused.kind)
+    except (ValueError, CommandError, LockBusy, ChangeFailed, OSError) as error:
         module.fail_json(msg=str(error))
-    for warning in model.warnings(ruleset) + forwarding.warnings(ruleset) if ruleset else []:
+    for warning in result.pop("warnings", []):
         module.warn(warning)
-    module.exit_json(
-        changed=outcome.changed,
-        diff=outcome.diff,
-        drift={"live": outcome.live_differs, "boot": outcome.boot_differs},
-        blocked=outcome.blocked,
-        rules=outcome.elements,
-        nft_version=version,
-    )
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

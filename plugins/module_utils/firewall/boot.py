@@ -22,7 +22,7 @@ DROP_IN = "/etc/systemd/system/nftables.service.d/alertpath-firewall.conf"
 LINK = f"/etc/systemd/system/sysinit.target.wants/{SERVICE}"
 
 # What is allowed is nobody's business but the administrator's: nft lists the rules to root only, too.
-_RULES_MODE = 0o600
+RULES_MODE = 0o600
 _UNIT_MODE = 0o644
 
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
@@ -34,6 +34,7 @@ _UNIT = """\
 Description=SMTP firewall rules of Alertpath
 Documentation=man:nft(8)
 DefaultDependencies=no
+ConditionPathExists={rules}
 After=local-fs.target nftables.service
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
@@ -89,7 +90,7 @@ def wanted(rules: str, nft: str) -> BootState:
     def filled(text: str) -> File:
         return File(text.format(mark=managed_file.MARK, nft=nft, rules=RULES).encode(), _UNIT_MODE)
 
-    return BootState(File(rules.encode(), _RULES_MODE), filled(_UNIT), filled(_DROP_IN), UNIT, True)
+    return BootState(File(rules.encode(), RULES_MODE), filled(_UNIT), filled(_DROP_IN), UNIT, True)
 
 
 def compared(old: BootState, new: BootState) -> List[Tuple[str, Tuple[str, str]]]:
@@ -173,9 +174,9 @@ def clear_leftovers() -> None:
             managed_file.remove(leftover)
 
 
-def put_back_rules(old: BootState) -> None:
-    """Put the rules file back as *old* has it."""
-    _write(RULES, old.rules)
+def put_back(rules: Optional[File]) -> None:
+    """Put the file *rules* back, or remove what is there when there was none."""
+    _write(RULES, rules)
 
 
 def remove_rules() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import ContextManager, Dict, List, Optional
 
 from .. import managed_file
-from . import boot, listing, lock, render
+from . import boot, commit, listing, lock, render
 from .model import Ruleset
 from .nft import Nft
 from .undo import Steps
@@ -29,6 +29,8 @@ class Outcome:
     elements: int
     blocked: Dict[str, Dict[str, int]] = field(default_factory=dict)
     diff: List[Dict[str, str]] = field(default_factory=list)
+    begun: Optional[commit.Begun] = None
+    """Set when the change holds for a while only, until it is confirmed."""
 
     @property
     def changed(self) -> bool:
@@ -58,29 +60,52 @@ class Firewall:
         self._boot = boot.Boot() if persist else None
         self._check, self._show, self._patience = check, show, patience
 
-    def present(self, ruleset: Ruleset) -> Outcome:
+    def present(self, ruleset: Ruleset, change: Optional[commit.Change] = None) -> Outcome:
         """Make *ruleset* the rules of this host, now and, with *persist*, after a restart.
 
-        Raises CommandError, LockBusy or OSError before anything was changed, ChangeFailed after a change was begun
-        and taken back.
+        With *change*, other rules than the loaded ones hold for its seconds only, and what a restart brings is left
+        alone, until confirm is called. Raises CommandError, LockBusy or OSError before anything was changed,
+        ChangeFailed after a change was begun and taken back.
         """
         wanted = render.render(ruleset)
-        with self._alone():
-            live = self._compare(wanted)
+        begun = None
+        with self._alone() as chains:
+            live = self._compare(wanted, chains)
             old = self._boot.state() if self._boot else None
             new = boot.wanted(wanted.text, self.nft.path) if self._boot else None
-            if not self._check:
+            if not self._check and change and live.differs:
+                begun = commit.begin(self.nft, wanted, change, old, LOCK)
+            elif not self._check:
                 with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
                     self._apply(wanted, live, old, new, steps)
         counted = {direction: {"packets": 0, "bytes": 0} for direction in ruleset.directions()}
         if live.before is not None and (self._check or not live.differs):
             counted.update(listing.blocked(live.before))
-        return Outcome(live.differs, old != new, wanted.elements, counted, self._diff(live, old, new))
+        return Outcome(live.differs, old != new, wanted.elements, counted, self._diff(live, old, new), begun)
+
+    def confirm(self, ruleset: Ruleset, change: commit.Change) -> None:
+        """Make *change*, which waits, last. It was begun with *ruleset*. A second call does nothing.
+
+        Raises NotConfirmed when this is refused, and what present raises.
+        """
+        wanted = render.render(ruleset)
+        with lock.held(LOCK, self._patience):
+            record = commit.ready(self.nft, change, wanted.digest)
+            if record is None:
+                return
+            old = self._boot.state() if self._boot else None
+            new = boot.wanted(wanted.text, self.nft.path) if self._boot else None
+            with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
+                live = _Live(True, commit.effective(self.nft, self.nft.chains()), None, None)
+                self._apply(wanted, live, old, new, steps)
+                commit.close(record, self.nft)
+                if listing.digest(self.nft.chains()) != wanted.digest:
+                    raise commit.NotConfirmed("late", f"the change {change.id} was taken back while it was confirmed")
 
     def absent(self) -> Outcome:
         """Remove the rules of this host and, with *persist*, what would bring them back. Raises as present does."""
-        with self._alone():
-            before = self.nft.listing()
+        with self._alone() as chains:
+            before = commit.effective(self.nft, chains)
             live = _Live(before is not None, before, None, None)
             old = self._boot.state() if self._boot else None
             new = boot.NOTHING if self._boot else None
@@ -89,16 +114,18 @@ class Firewall:
                     self._remove(live, old, steps)
         return Outcome(live.differs, old != new, 0, listing.blocked(before or ""), self._diff(live, old, new))
 
-    def _alone(self) -> ContextManager[None]:
-        return contextlib.nullcontext() if self._check else lock.held(LOCK, self._patience)
+    def _alone(self) -> ContextManager[str]:
+        return (
+            contextlib.nullcontext(self.nft.chains()) if self._check else commit.alone(self.nft, LOCK, self._patience)
+        )
 
-    def _compare(self, wanted: render.Rendered) -> _Live:
+    def _compare(self, wanted: render.Rendered, chains: str) -> _Live:
         hurried = not self._check and not self._show
-        digest = listing.digest(self.nft.chains())
+        digest = listing.digest(chains)
         if hurried and digest not in (None, wanted.digest):
             # Other rules were loaded: they differ, and reading thousands of elements would only cost time.
             return _Live(True, None, None, digest)
-        before = self.nft.listing()
+        before = commit.effective(self.nft, chains)
         if hurried and before is None:
             return _Live(True, None, None, None)
         after = self.nft.rehearse(wanted.text)
@@ -116,7 +143,7 @@ class Firewall:
         with contextlib.ExitStack() as staged:
             if old and new and new.rules and old.rules != new.rules:
                 boot.clear_leftovers()
-                steps.taken(boot.RULES, lambda: boot.put_back_rules(old))
+                steps.taken(boot.RULES, lambda: boot.put_back(old.rules))
                 staged.enter_context(managed_file.staged(boot.RULES, new.rules.content, new.rules.mode))
             if live.differs:
                 if old:
@@ -133,16 +160,16 @@ class Firewall:
             if render.mark(live.digest) in saved:
                 return saved
         before = live.before if live.before is not None else self.nft.listing()
-        return render.removing() if before is None else render.replacing(before)
+        return commit.way_back(before)
 
     def _remove(self, live: _Live, old: Optional[boot.BootState], steps: Steps) -> None:
         if live.before is not None:
-            back = render.replacing(live.before)
+            back = commit.way_back(live.before)
             steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
             self.nft.load(render.removing())
         if self._boot and old and old != boot.NOTHING:
             boot.clear_leftovers()
-            steps.taken(boot.RULES, lambda: boot.put_back_rules(old))
+            steps.taken(boot.RULES, lambda: boot.put_back(old.rules))
             boot.remove_rules()
             self._boot.uninstall(old, steps)
 

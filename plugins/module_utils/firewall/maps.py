@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .model import Net, Rule
+from .nets import Net, Rule
 
 _WIDTH = {4: 32, 6: 128}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .. import command
-from .render import TABLE
+from .render import ARMED, TABLE
 
 _REMEDY = "install the package nftables"
 _TIMEOUT = 120.0
@@ -31,14 +31,25 @@ class Nft:
         """Run *text* as one transaction: all of it, or, with CommandError, none of it."""
         command.run([self.path, "-f", "-"], stdin=text, timeout=_TIMEOUT)
 
-    def listing(self) -> Optional[str]:
-        """Return the listing of our table, or None when it is not there."""
-        done = command.run([self.path, "list", "table", "inet", TABLE], check=False, timeout=_TIMEOUT)
+    def check(self, text: str) -> None:
+        """Try *text* as a transaction that is not committed. Raises CommandError when the kernel would refuse it."""
+        command.run([self.path, "--check", "--file", "-"], stdin=text, timeout=_TIMEOUT)
+
+    def listing(self, table: str = TABLE) -> Optional[str]:
+        """Return the listing of *table*, ours if none is named, or None when it is not there."""
+        return self._list("table", "inet", table)
+
+    def armed_set(self) -> str:
+        """Return the listing of the set that keeps an unconfirmed change in force; empty when there is none."""
+        return self._list("set", "inet", TABLE, ARMED) or ""
+
+    def _list(self, *what: str) -> Optional[str]:
+        done = command.run([self.path, "list", *what], check=False, timeout=_TIMEOUT)
         if done.returncode == 0:
             return done.stdout
         if "No such file or directory" in done.stderr:
             return None
-        raise command.CommandError(f"{self.path} cannot list the table inet {TABLE}: {done.stderr.strip()}")
+        raise command.CommandError(f"{self.path} cannot list the {' '.join(what)}: {done.stderr.strip()}")
 
     def chains(self) -> str:
         """Return the headers of all chains of the family inet: quick, whatever the tables hold."""

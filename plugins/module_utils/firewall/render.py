@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Ruleset as nft's text: one table of our own, replaced whole in one transaction. Pure.
 
-The rules are stateless. They look at the destination port of every TCP packet, so the first load needs no connection
-tracking and cannot freeze the session that loads it, and an established SMTP connection that is not allowed any more
-is cut. Only packets whose destination port is declared are blocked, and fragments made to hide it: no other service
-can be cut.
+The rules for SMTP are stateless. They look at the destination port of every TCP packet, so the first load needs no
+connection tracking and cannot freeze the session that loads it, and an established SMTP connection that is not allowed
+any more is cut. Only packets whose destination port is declared are blocked, and fragments made to hide it: no other
+service can be cut, unless lockdown is asked for.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ import re
 from typing import Dict, List, NamedTuple, Tuple
 
 from ..managed_file import MARK
-from . import maps
+from . import lockdown, management, maps
 from .model import LogLine, Ruleset
 
 TABLE = "alertpath"
+# While a change waits for its confirmation, the rules before it stand in a table of this name.
+BEFORE = "alertpath_before"
+# The set whose elements keep such a change in force until they expire.
+ARMED = "armed"
 # The first chain also carries the digest: nft lists chains without reading the elements of maps.
 DIGEST_CHAIN = "output"
 DIGEST_MARK = "alertpath rules "
@@ -40,7 +44,7 @@ _HIDDEN = [
     "\t}",
 ]
 _FRAGMENTS = ["\t\tip frag-off & 0x3fff == 0x2000 jump hidden", "\t\tfrag frag-off 0 jump hidden"]
-_REPLACE = f"table inet {TABLE} {{\n}}\ndelete table inet {TABLE}\n"
+_REPLACE = "".join(f"table inet {name} {{\n}}\ndelete table inet {name}\n" for name in (TABLE, BEFORE))
 _TYPES = {4: "ipv4_addr", 6: "ipv6_addr"}
 _FAMILIES = {4: "ip", 6: "ip6"}
 _ANSWERS = {
@@ -53,9 +57,10 @@ _COMMENT_LENGTH = 120
 
 
 class Rendered(NamedTuple):
-    """The text to load, the digest it carries, and how many elements its maps hold."""
+    """The text to load, the table in it, the digest it carries, and how many elements its maps hold."""
 
     text: str
+    table: str
     digest: str
     elements: int
 
@@ -67,26 +72,29 @@ def tables(ruleset: Ruleset) -> Dict[str, List[maps.VerdictMap]]:
 
 def render(ruleset: Ruleset) -> Rendered:
     """Return *ruleset* as a transaction that replaces the table. The same rules give the same text, in any order."""
-    lines: List[str] = []
     directions = tables(ruleset)
-    for direction in directions:
-        lines += [f"\tcounter blocked_{direction} {{", "\t}"]
+    managed = None if ruleset.management is None else lockdown.tables(ruleset.management)
+    lines = [line for name in _counters(ruleset) for line in (f"\tcounter {name} {{", "\t}")]
     for found in directions.values():
-        for verdicts in found:
-            lines += _map(verdicts)
+        lines += [line for verdicts in found for line in _map(verdicts, "inet_service")]
+    for (_direction, protocol), found in (managed or {}).items():
+        lines += [line for verdicts in found for line in _map(verdicts, lockdown.map_type(protocol, verdicts.version))]
     for direction, found in directions.items():
         lines += _governed(direction, found, ruleset)
+    if managed is not None:
+        lines += lockdown.chains(managed, directions, {name: _denial(name, ruleset) for name in directions})
     ports = ", ".join(map(str, ruleset.ports))
     lines += _HIDDEN
     for direction in directions:
-        lines += _base(direction, ports)
+        lines += _base(direction, ports, locked=managed is not None and direction != "forward")
     body = "\n".join(lines)
     digest = hashlib.sha256(body.encode()).hexdigest()
     marked = body.replace(f"\tchain {DIGEST_CHAIN} {{\n", f"\tchain {DIGEST_CHAIN} {{\n\t\t{mark(digest)}\n", 1)
-    count = sum(len(verdicts.elements) for found in directions.values() for verdicts in found)
-    return Rendered(
-        f"# {MARK}\n{replacing(f'table inet {TABLE} {{{chr(10)}{marked}{chr(10)}}}{chr(10)}')}", digest, count
+    table = f"table inet {TABLE} {{\n{marked}\n}}\n"
+    count = sum(
+        len(verdicts.elements) for found in (*directions.values(), *(managed or {}).values()) for verdicts in found
     )
+    return Rendered(f"# {MARK}\n{replacing(table)}", table, digest, count)
 
 
 def mark(digest: str) -> str:
@@ -95,7 +103,7 @@ def mark(digest: str) -> str:
 
 
 def replacing(table: str) -> str:
-    """Return *table*, the listing of our table, as a transaction that puts it in place of any other one."""
+    """Return *table*, the listing of our table, as a transaction that puts it in place of whatever is ours."""
     return _REPLACE + table
 
 
@@ -104,9 +112,14 @@ def removing() -> str:
     return _REPLACE
 
 
-def _map(verdicts: maps.VerdictMap) -> List[str]:
+def _counters(ruleset: Ruleset) -> List[str]:
+    denied = () if ruleset.management is None else management.DIRECTIONS
+    return [*(f"blocked_{name}" for name in ruleset.directions()), *(f"denied_{name}" for name in denied)]
+
+
+def _map(verdicts: maps.VerdictMap, last: str) -> List[str]:
     address = _TYPES[verdicts.version]
-    lines = [f"\tmap {verdicts.name} {{", f"\t\ttype {address} . {address} . inet_service : verdict"]
+    lines = [f"\tmap {verdicts.name} {{", f"\t\ttype {address} . {address} . {last} : verdict"]
     if verdicts.interval:
         lines.append("\t\tflags interval")
     comments: Dict[Tuple[str, ...], str] = {}
@@ -131,17 +144,26 @@ def _governed(direction: str, found: List[maps.VerdictMap], ruleset: Ruleset) ->
         family = _FAMILIES[verdicts.version]
         lines.append(f"\t\t{family} saddr . {family} daddr . tcp dport vmap @{verdicts.name}")
     if ruleset.log:
-        lines.append("\t\t" + _log(direction, ruleset.log))
+        lines.append("\t\t" + _log(f"blocked {direction}", ruleset.log))
     lines.append(f'\t\tcounter name "blocked_{direction}"{_ANSWERS[ruleset.blocked]}')
     return [*lines, "\t}"]
 
 
-def _log(direction: str, log: LogLine) -> str:
+def _denial(direction: str, ruleset: Ruleset) -> List[str]:
+    """What ends a direction in lockdown. Only TCP can be answered by a reset; the rest gets ICMP's word instead."""
+    lines = ["\t\t" + _log(f"denied {direction}", ruleset.log)] if ruleset.log else []
+    lines.append(f'\t\tcounter name "denied_{direction}"')
+    if ruleset.blocked == "reset":
+        lines.append("\t\tmeta l4proto tcp reject with tcp reset")
+    return [*lines, f"\t\t{_ANSWERS['drop' if ruleset.blocked == 'drop' else 'admin-prohibited'].strip()}"]
+
+
+def _log(event: str, log: LogLine) -> str:
     group = "" if log.group is None else f" group {log.group}"
-    return f'limit rate {log.rate} log prefix "alertpath blocked {direction}: "{group}'
+    return f'limit rate {log.rate} log prefix "alertpath {event}: "{group}'
 
 
-def _base(direction: str, ports: str) -> List[str]:
+def _base(direction: str, ports: str, locked: bool) -> List[str]:
     chain, loopback = _CHAINS[direction]
     return [
         f"\tchain {chain} {{",
@@ -149,5 +171,6 @@ def _base(direction: str, ports: str) -> List[str]:
         *([f"\t\t{loopback} accept"] if loopback else []),
         *(_FRAGMENTS if chain != "output" else []),
         f"\t\ttcp dport {{ {ports} }} jump smtp_{direction}",
+        *([f"\t\tgoto locked_{direction}"] if locked else []),
         "\t}",
     ]

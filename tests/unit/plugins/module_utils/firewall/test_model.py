@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.firewall import model
+from ansible_collections.alertpath.smtp.plugins.module_utils.firewall import model, nets
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,9 +25,9 @@ def problems(**options) -> tuple[str, ...]:
 def test_an_address_is_read_as_ipaddress_reads_it(address):
     if address.version == 6 and address.ipv4_mapped:
         with pytest.raises(ValueError, match="write it as IPv4"):
-            model.parse_net(str(address))
+            nets.parse_net(str(address))
         return
-    net = model.parse_net(str(address))
+    net = nets.parse_net(str(address))
     assert (net.version, net.first, net.last, net.plain) == (address.version, int(address), int(address), True)
     assert ipaddress.ip_address(net.text) == address
 
@@ -37,7 +37,7 @@ def test_a_network_is_read_as_ipaddress_reads_it(address, length):
     network = ipaddress.ip_network((address, min(length, address.max_prefixlen)), strict=False)
     if network.version == 6 and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
         return
-    net = model.parse_net(str(network))
+    net = nets.parse_net(str(network))
     assert (net.first, net.last) == (int(network[0]), int(network[-1]))
     assert net.plain == (network.num_addresses == 1)
     assert ipaddress.ip_network(net.text) == network
@@ -49,7 +49,7 @@ def test_other_text_is_no_network(text):
         ipaddress.ip_network(text)
     except ValueError:
         with pytest.raises(ValueError, match=r"write|neither"):
-            model.parse_net(text)
+            nets.parse_net(text)
 
 
 @pytest.mark.parametrize(
