@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 
+from . import lockdown
 from .addresses import EVERYWHERE, Block, unusable
 from .errors import Findings
 from .model import ANY, LanGateway, Path, Policy
@@ -29,7 +30,7 @@ def check(policy: Policy, world: World, today: datetime.date, findings: Findings
     for sentinel in policy.sentinels:
         _usable(sentinel.place, "addresses", sentinel.addresses, findings)
     for path in policy.paths:
-        _width(path, policy, world, findings)
+        _ends(path, world, findings)
         _families(path, world, findings)
         _encryption(path, world, findings)
         _review(path.id, path.review_by, policy, today, findings)
@@ -38,6 +39,13 @@ def check(policy: Policy, world: World, today: datetime.date, findings: Findings
     for gateway in policy.lan_gateways:
         _lan_gateway(gateway, world, findings)
         _review(gateway.place, gateway.review_by, policy, today, findings)
+    for locked in policy.lockdowns:
+        _review(locked.place, locked.review_by, policy, today, findings)
+        for managed in locked.allow:
+            _width(
+                managed.place, "to" if managed.outgoing else "from", managed.peer, managed.wide_reason, world, findings
+            )
+    lockdown.check(policy, world, findings)
     check_pairs(policy, world, findings)
     if not world.managed:
         findings.warning(
@@ -57,21 +65,26 @@ def _everywhere(place: Place) -> bool:
     return any(place.span.covers(block) for block in EVERYWHERE)
 
 
-def _width(path: Path, policy: Policy, world: World, findings: Findings) -> None:
+def _ends(path: Path, world: World, findings: Findings) -> None:
     source, destination = world.place(path.source), world.place(path.destination)
     if _everywhere(source) and _everywhere(destination):
         remedy = "name the zones that must speak"
         findings.error(path.id, "to", path.destination, "opens everything to everybody", remedy)
         return
-    limit = {4: policy.widest[0], 6: policy.widest[1]}
-    for name, place in (("from", source), ("to", destination)):
-        wide = [block for block in place.blocks if block.prefix < limit[block.version]]
-        if wide and not path.wide_reason:
-            what = place.name if place.name == ANY else f"{place.name} ({wide[0]})"
-            findings.error(
-                *(path.id, name, what, f"is wider than a path may be (/{limit[4]}, /{limit[6]})"),
-                "narrow the zone, or say wide_reason",
-            )
+    for name, zone in (("from", path.source), ("to", path.destination)):
+        _width(path.id, name, zone, path.wide_reason, world, findings)
+
+
+def _width(where: str, name: str, zone: str, wide_reason: str | None, world: World, findings: Findings) -> None:
+    limit = {4: world.policy.widest[0], 6: world.policy.widest[1]}
+    place = world.place(zone)
+    wide = [block for block in place.blocks if block.prefix < limit[block.version]]
+    if wide and not wide_reason:
+        what = place.name if place.name == ANY else f"{place.name} ({wide[0]})"
+        findings.error(
+            *(where, name, what, f"is wider than a path may be (/{limit[4]}, /{limit[6]})"),
+            "narrow the zone, or say wide_reason",
+        )
 
 
 def _families(path: Path, world: World, findings: Findings) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from . import declared, rules
+from . import declared, lockdown, rules
 from .accepts import Accept, Reach, accepts
 from .addresses import outermost
 from .check import check
@@ -33,6 +33,7 @@ class Plan:
     findings: tuple[dict[str, Any], ...]
     paths: tuple[dict[str, Any], ...]
     zones: tuple[dict[str, Any], ...]
+    lockdown: tuple[dict[str, Any], ...]
     sentinels: tuple[dict[str, Any], ...]
     hosts: dict[str, dict[str, Any]]
 
@@ -44,6 +45,7 @@ class Plan:
             "findings": list(self.findings),
             "paths": list(self.paths),
             "zones": list(self.zones),
+            "lockdown": list(self.lockdown),
             "sentinels": list(self.sentinels),
             "hosts": self.hosts,
         }
@@ -85,6 +87,7 @@ def compile_policy(
         findings=warnings,
         paths=tuple(declared.paths(policy, opened, texts)),
         zones=tuple(declared.zones(policy, world, texts)),
+        lockdown=tuple(declared.lockdowns(policy, world, texts)),
         sentinels=tuple(declared.sentinels(policy, texts)),
         hosts=plans,
     )
@@ -93,12 +96,15 @@ def compile_policy(
 def _host(host: Host, world: World, opened: tuple[Accept, ...], reach: Reach, texts: Texts) -> dict[str, Any]:
     router = host.name in world.routers
     managed = host.name in world.managed
+    managed_ways = lockdown.management(host, world)
     firewall = {
         "ports": list(world.policy.ports),
         "blocked": world.policy.blocked,
         "egress": rules.shown(rules.egress(host, reach, managed), texts),
         "ingress": rules.shown(rules.ingress(host, reach, managed), texts),
         "forward": rules.shown(rules.forward(host, opened), texts) if router else [],
+        "lockdown": managed_ways is not None,
+        "management": lockdown.shown(managed_ways or [], texts),
     }
     return {
         "addresses": [texts[block] for block in host.addresses],
@@ -161,7 +167,7 @@ def _digest(policy: Policy, world: World) -> str:
         repr((policy.ports, policy.blocked, policy.widest)),
         *(repr(item) for item in sorted(policy.zones, key=lambda zone: zone.name)),
         *(repr(item) for item in sorted(policy.paths, key=lambda path: path.id)),
-        *sorted(repr(item) for item in (*policy.lan_gateways, *policy.sentinels)),
+        *sorted(repr(item) for item in (*policy.lan_gateways, *policy.lockdowns, *policy.sentinels)),
         *(repr((host.name, sorted(host.groups), host.addresses, host.smtp_name)) for host in world.members),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

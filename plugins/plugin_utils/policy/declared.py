@@ -60,6 +60,31 @@ def zones(policy: Policy, world: World, texts: Texts) -> list[dict[str, Any]]:
     ]
 
 
+def lockdowns(policy: Policy, world: World, texts: Texts) -> list[dict[str, Any]]:
+    """Every lockdown with what it lets pass besides SMTP and who answers for it, by its group."""
+    return [
+        {
+            "hosts": locked.hosts,
+            "allow": [
+                {
+                    "id": item.id,
+                    "direction": "egress" if item.outgoing else "ingress",
+                    "peer": item.peer,
+                    "peers": [texts[block] for block in world.place(item.peer).blocks],
+                    "protocol": item.protocol,
+                    "ports": list(item.ports),
+                }
+                for item in locked.allow
+            ],
+            "owner": locked.owner,
+            "approved_by": locked.approved_by,
+            "reason": locked.reason,
+            "review_by": locked.review_by.isoformat() if locked.review_by else None,
+        }
+        for locked in sorted(policy.lockdowns, key=lambda locked: (locked.hosts, repr(locked)))
+    ]
+
+
 def sentinels(policy: Policy, texts: Texts) -> list[dict[str, Any]]:
     """Every destination that must be unreachable, by name."""
     return [

@@ -67,6 +67,33 @@ class LanGateway:
 
 
 @dataclass(frozen=True)
+class Management:
+    """A connection besides SMTP that hosts in lockdown may open (outgoing) or accept, with a zone at its other end."""
+
+    id: str
+    outgoing: bool
+    peer: str
+    protocol: str
+    ports: tuple[int, ...]
+    """Empty for ICMP, where the connection is an echo request."""
+    wide_reason: str | None
+    place: str = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Lockdown:
+    """Hosts on which everything is denied in both directions but SMTP's paths and what is listed here."""
+
+    hosts: str
+    allow: tuple[Management, ...]
+    owner: str
+    approved_by: str
+    reason: str
+    review_by: datetime.date | None
+    place: str = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Sentinel:
     """A destination that must be unreachable, and is probed as such."""
 
@@ -85,6 +112,7 @@ class Policy:
     zones: tuple[Zone, ...]
     paths: tuple[Path, ...]
     lan_gateways: tuple[LanGateway, ...]
+    lockdowns: tuple[Lockdown, ...]
     sentinels: tuple[Sentinel, ...]
     review_overdue: str
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from . import lockdown
 from .errors import Findings, show
 from .model import ANY, UNREAD, LanGateway, Path, Policy, Sentinel, Zone
-from .reader import NAME, Reader, nearest
+from .reader import NAME, Reader
 from .secrets import find_secrets
 
 SMTP_PORTS = (25, 465, 587)
@@ -19,7 +20,17 @@ ENCRYPTIONS = ("starttls", "implicit", "none")
 MODES = ("internal_mail_server", "gateway_mail_server")
 REVIEW_OVERDUE = ("error", "warning")
 
-_POLICY_KEYS = ("ports", "blocked", "widest", "zones", "paths", "lan_gateways", "sentinels", "review_overdue")
+_POLICY_KEYS = (
+    "ports",
+    "blocked",
+    "widest",
+    "zones",
+    "paths",
+    "lan_gateways",
+    "lockdown",
+    "sentinels",
+    "review_overdue",
+)
 _ZONE_KEYS = ("group", "addresses", "networks", "name", "managed")
 _PATH_KEYS = (
     *("id", "from", "to", "port", "ports", "encryption", "owner", "approved_by", "reason", "review_by"),
@@ -47,6 +58,7 @@ def parse(raw: Any, findings: Findings) -> Policy:
         zones=tuple(_zones(top, findings)),
         paths=tuple(_paths(top, names, ports, findings)),
         lan_gateways=tuple(_lan_gateways(top, names, ports, findings)),
+        lockdowns=tuple(lockdown.parse(top, names, ports, findings)),
         sentinels=tuple(_sentinels(top, findings)),
         review_overdue=top.choice("review_overdue", REVIEW_OVERDUE, "error") or "error",
     )
@@ -63,16 +75,6 @@ def _smtp_ports(top: Reader, findings: Findings) -> tuple[int, ...]:
                 "use a port below 32768, or replies to such a connection may be blocked",
             )
     return ports
-
-
-def _mappings(top: Reader, name: str, findings: Findings) -> list[tuple[str, Mapping[Any, Any]]]:
-    found = []
-    for number, item in enumerate(top.items(name)):
-        if isinstance(item, Mapping):
-            found.append((f"{name}[{number}]", item))
-        else:
-            findings.error(f"{name}[{number}]", None, item, "is not a mapping", "write it as key: value lines")
-    return found
 
 
 def _widest(top: Reader, findings: Findings) -> tuple[int, int]:
@@ -133,18 +135,6 @@ def _zones(top: Reader, findings: Findings) -> list[Zone]:
     return found
 
 
-def _zone_name(reader: Reader, name: str, zones: list[str], with_any: bool) -> str:
-    value = reader.raw.get(name)
-    known = [*zones, ANY] if with_any else zones
-    if value is None:
-        reader.error(name, None, "is missing", f"name a zone: {', '.join(sorted(known)[:20])}")
-    elif not isinstance(value, str) or value not in known:
-        reader.error(name, value, "is not a zone", nearest(show(value) or "", known))
-    else:
-        return value
-    return UNREAD
-
-
 def _among(reader: Reader, name: str, ports: tuple[int, ...], smtp: tuple[int, ...]) -> None:
     for port in ports:
         if smtp and port not in smtp:
@@ -154,7 +144,7 @@ def _among(reader: Reader, name: str, ports: tuple[int, ...], smtp: tuple[int, .
 def _paths(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findings) -> list[Path]:
     found = []
     seen: set[str] = set()
-    for place, raw in _mappings(top, "paths", findings):
+    for place, raw in top.mappings("paths"):
         identity = Reader(raw, place, findings).name("id")
         reader = Reader(raw, identity or place, findings)
         if identity in seen:
@@ -168,8 +158,8 @@ def _paths(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findi
         found.append(
             Path(
                 id=identity or place,
-                source=_zone_name(reader, "from", zones, True),
-                destination=_zone_name(reader, "to", zones, True),
+                source=reader.zone("from", zones, True),
+                destination=reader.zone("to", zones, True),
                 ports=ports,
                 encryption=reader.choice("encryption", ENCRYPTIONS) or UNREAD,
                 owner=reader.text("owner", required=True) or UNREAD,
@@ -185,7 +175,7 @@ def _paths(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findi
 
 def _lan_gateways(top: Reader, zones: list[str], smtp: tuple[int, ...], findings: Findings) -> list[LanGateway]:
     found = []
-    for place, raw in _mappings(top, "lan_gateways", findings):
+    for place, raw in top.mappings("lan_gateways"):
         reader = Reader(raw, place, findings)
         reader.known_keys(_GATEWAY_KEYS)
         if raw.get("hosts") is None:
@@ -195,9 +185,9 @@ def _lan_gateways(top: Reader, zones: list[str], smtp: tuple[int, ...], findings
         gateway = LanGateway(
             hosts=reader.text("hosts") or UNREAD,
             mode=reader.choice("mode", MODES) or UNREAD,
-            mail_server=_zone_name(reader, "mail_server", zones, False),
+            mail_server=reader.zone("mail_server", zones, False),
             ports=ports,
-            lan=_zone_name(reader, "lan", zones, False) if raw.get("lan") is not None else None,
+            lan=reader.zone("lan", zones, False) if raw.get("lan") is not None else None,
             owner=reader.text("owner"),
             approved_by=reader.text("approved_by"),
             reason=reader.text("reason"),
@@ -218,7 +208,7 @@ def _lan_gateways(top: Reader, zones: list[str], smtp: tuple[int, ...], findings
 
 def _sentinels(top: Reader, findings: Findings) -> list[Sentinel]:
     found = []
-    for place, raw in _mappings(top, "sentinels", findings):
+    for place, raw in top.mappings("sentinels"):
         reader = Reader(raw, place, findings)
         reader.known_keys(_SENTINEL_KEYS)
         name = reader.name("name")

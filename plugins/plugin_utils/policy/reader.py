@@ -17,6 +17,7 @@ from typing import Any
 
 from .addresses import Block, parse_block
 from .errors import Findings, show
+from .model import ANY, UNREAD
 from .secrets import looks_secret
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -151,6 +152,29 @@ class Reader:
             self.error(name, None, "is not a list", "begin each entry with a hyphen")
             return []
         return list(value)
+
+    def mappings(self, name: str) -> list[tuple[str, Raw]]:
+        """A list of mappings, each with its place."""
+        found = []
+        for number, item in enumerate(self.items(name)):
+            place = f"{name}[{number}]"
+            if isinstance(item, Mapping):
+                found.append((place, item))
+            else:
+                self.findings.error(place, None, item, "is not a mapping", "write it as key: value lines")
+        return found
+
+    def zone(self, name: str, zones: Sequence[str], with_any: bool) -> str:
+        """The name of a zone; a stand-in when there is none."""
+        value = self.raw.get(name)
+        known = [*zones, ANY] if with_any else zones
+        if value is None:
+            self.error(name, None, "is missing", f"name a zone: {', '.join(sorted(known)[:20])}")
+        elif not isinstance(value, str) or value not in known:
+            self.error(name, value, "is not a zone", nearest(show(value) or "", known))
+        else:
+            return value
+        return UNREAD
 
     def blocks(self, name: str, network: bool) -> tuple[Block, ...]:
         """A list of addresses, or of networks."""
