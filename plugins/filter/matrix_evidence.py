@@ -10,11 +10,12 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.evidence import as_data, gather
 
 
-def matrix_evidence(results: Any, plan: Any) -> dict[str, Any]:
-    """Put the results of smtp_probe by host together, against the plan's hosts."""
-    if not isinstance(results, Mapping) or not isinstance(plan, Mapping):
+def matrix_evidence(results: Any, plan: Any, drift: Any = None, proof: Any = None) -> dict[str, Any]:
+    """Put what probes, checks and proofs found on each host together, against the plan's hosts."""
+    given = (results, plan, *(item for item in (drift, proof) if item is not None))
+    if not all(isinstance(item, Mapping) for item in given):
         raise AnsibleFilterError("matrix_evidence: give the results by host, and the plan's hosts, as dictionaries")
-    return as_data(gather(plan, results))
+    return as_data(gather(plan, results, drift, proof))
 
 
 class FilterModule:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .rules import Drift, Proof, drift_data, drift_from, drifts, proof_data, proof_from, proofs
+
 PASSED = "pass"
 VERDICTS = (PASSED, "fail", "error", "unproven")
 _IDENTITY = ("source", "destination", "port", "expect")
@@ -67,12 +69,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Report:
-    """Every row of every host, and the hosts whose rows are missing."""
+    """Every row of every host, the hosts whose rows are missing, and what is known of the hosts' rules."""
 
     rows: tuple[Seen, ...]
     gaps: tuple[Gap, ...]
     hosts: int
     moved: tuple[Moved, ...] = ()
+    drift: tuple[Drift, ...] | None = None
+    """None when rules were not compared."""
+    proof: tuple[Proof, ...] | None = None
+    """None when rules were not read."""
 
     @property
     def differences(self) -> tuple[Seen, ...]:
@@ -82,14 +88,29 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether there is evidence, all of it, and all as declared."""
-        return bool(self.rows) and not self.gaps and not self.differences
+        return bool(self.rows) and not self.gaps and not self.differences and not self.astray
+
+    @property
+    def astray(self) -> frozenset[str]:
+        """The hosts whose rules drifted, were disproved, or could not be read."""
+        return frozenset(
+            [item.host for item in self.drift or () if not item.passed]
+            + [item.host for item in self.proof or () if not item.passed]
+        )
 
 
-def gather(planned: Mapping[str, Any], results: Mapping[str, Any]) -> Report:
+def gather(
+    planned: Mapping[str, Any],
+    results: Mapping[str, Any],
+    drift: Mapping[str, Any] | None = None,
+    proof: Mapping[str, Any] | None = None,
+) -> Report:
     """Put together the *results* of smtp_probe by host, against the plan's hosts that were to probe.
 
     *planned* maps each host to its entry in the plan (docs/plan.md), *results* to what the module's task registered
-    (nothing when the task never ran). A planned probe without a row makes a gap: nothing vanishes in silence.
+    (nothing when the task never ran), *drift* to what a check of smtp_firewall registered, *proof* to what
+    smtp_firewall_info did; None where that was not asked for. A planned probe without a row makes a gap, and a host
+    that enforces without a result is unknown: nothing vanishes in silence.
     """
     rows: list[Seen] = []
     gaps: list[Gap] = []
@@ -100,7 +121,14 @@ def gather(planned: Mapping[str, Any], results: Mapping[str, Any]) -> Report:
         reason = _missing(planned[host].get("probes") or (), result, found)
         if reason:
             gaps.append(Gap(host, reason))
-    return Report(tuple(rows), tuple(gaps), len(planned), _moved(results))
+    return Report(
+        tuple(rows),
+        tuple(gaps),
+        len(planned),
+        _moved(results),
+        None if drift is None else drifts(planned, drift),
+        None if proof is None else proofs(planned, proof),
+    )
 
 
 def _moved(results: Mapping[str, Any]) -> tuple[Moved, ...]:
@@ -142,6 +170,8 @@ def as_data(report: Report) -> dict[str, Any]:
             for m in report.moved
         ],
         "rows": [{"probe_host": seen.probe_host, **seen.row} for seen in report.rows],
+        "drift": None if report.drift is None else {item.host: drift_data(item) for item in report.drift},
+        "proof": None if report.proof is None else {item.host: proof_data(item) for item in report.proof},
     }
 
 
@@ -155,4 +185,12 @@ def from_data(data: Mapping[str, Any]) -> Report:
     names = tuple(
         Moved(m["name"], tuple(m["pinned"]), tuple(m["resolved"]), tuple(m["hosts"])) for m in data["moved_names"]
     )
-    return Report(rows, gaps, data["summary"]["hosts"], names)
+    drift, proof = data.get("drift"), data.get("proof")
+    return Report(
+        rows,
+        gaps,
+        data["summary"]["hosts"],
+        names,
+        None if drift is None else tuple(drift_from(host, drift[host]) for host in sorted(drift)),
+        None if proof is None else tuple(proof_from(host, proof[host]) for host in sorted(proof)),
+    )

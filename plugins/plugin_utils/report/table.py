@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from . import rules_table
 from .evidence import Report, Seen
 from .remedies import remedy
 
@@ -34,13 +35,14 @@ def state(seen: Seen) -> str:
 def lines(report: Report) -> list[str]:
     """Return the whole table, line by line, without empty lines, tabs or trailing blanks."""
     wrong = report.differences
-    verdict = "all as declared" if report.passed else f"{len(wrong)} not as declared"
+    verdict = "all as declared" if report.rows and not wrong and not report.gaps else f"{len(wrong)} not as declared"
     missing = f", no full evidence from {_count(len(report.gaps), 'host')}" if report.gaps else ""
-    found = [TITLE, f"{_count(len(report.rows), 'row')} from {_count(report.hosts, 'host')}, {verdict}{missing}"]
+    rules = f", rules not as declared on {_count(len(report.astray), 'host')}" if report.astray else ""
+    found = [TITLE, f"{_count(len(report.rows), 'row')} from {_count(report.hosts, 'host')}, {verdict}{missing}{rules}"]
     if report.rows:
         found += [*_grid(report.rows), _LEGEND]
     found += [f"NO EVIDENCE from {gap.host}, {gap.reason}" for gap in report.gaps]
-    return found + _details(wrong) + _moved(report)
+    return [*found, *_details(wrong), *rules_table.lines(report.drift, report.proof), *_moved(report)]
 
 
 def _moved(report: Report) -> list[str]:
