@@ -22,6 +22,7 @@ description:
   - Three sources are compared and reported apart. They are what is declared, what is loaded, and what a restart would
     bring. An unchanged run does not touch the loaded table.
   - When a step fails, the loaded rules, the boot file and the unit are put back as they were.
+  - A table of the same name that was there before the first run is kept, and put back by O(state=absent).
   - With O(lockdown=true), everything else is denied too, in both directions, but for declared management connections.
     Such rules can cut the operator off, so they hold for O(confirm_timeout) seconds only, until the controller has
     confirmed them over a new connection. Without that the host goes back to the rules before, by two means that need

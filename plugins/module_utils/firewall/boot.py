@@ -16,6 +16,8 @@ from .. import command, managed_file
 from .undo import Steps
 
 RULES = "/etc/alertpath/firewall.nft"
+# A table of our name that somebody else made: kept, to be put back when ours is removed.
+ORIGINAL = "/etc/alertpath/original.nft"
 SERVICE = "alertpath-firewall.service"
 UNIT = f"/etc/systemd/system/{SERVICE}"
 DROP_IN = "/etc/systemd/system/nftables.service.d/alertpath-firewall.conf"
@@ -177,6 +179,17 @@ def clear_leftovers() -> None:
 def put_back(rules: Optional[File]) -> None:
     """Put the file *rules* back, or remove what is there when there was none."""
     _write(RULES, rules)
+
+
+def original() -> Optional[str]:
+    """Return the listing of the table that ours took the place of, or None when there was none."""
+    content = managed_file.read(ORIGINAL)
+    return None if content is None else content.decode(errors="replace")
+
+
+def keep_original(listing: Optional[str]) -> None:
+    """Keep the *listing* of the table that ours takes the place of; with None, forget it."""
+    _write(ORIGINAL, None if listing is None else File(listing.encode(), RULES_MODE))
 
 
 def remove_rules() -> None:

@@ -96,23 +96,28 @@ class Firewall:
             old = self._boot.state() if self._boot else None
             new = boot.wanted(wanted.text, self.nft.path) if self._boot else None
             with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
-                live = _Live(True, commit.effective(self.nft, self.nft.chains()), None, None)
+                before = commit.effective(self.nft, self.nft.chains())
+                live = _Live(True, before, None, listing.digest(before or ""))
                 self._apply(wanted, live, old, new, steps)
                 commit.close(record, self.nft)
                 if listing.digest(self.nft.chains()) != wanted.digest:
                     raise commit.NotConfirmed("late", f"the change {change.id} was taken back while it was confirmed")
 
     def absent(self) -> Outcome:
-        """Remove the rules of this host and, with *persist*, what would bring them back. Raises as present does."""
+        """Remove the rules of this host and, with *persist*, what would bring them back; a table of their name that was
+        there before them is put back. Raises as present does."""
         with self._alone() as chains:
-            before = commit.effective(self.nft, chains)
-            live = _Live(before is not None, before, None, None)
             old = self._boot.state() if self._boot else None
             new = boot.NOTHING if self._boot else None
+            before = commit.effective(self.nft, chains)
+            # A table without our digest, on a host without our boot file, is somebody else's.
+            ours = listing.digest(chains) is not None or (old is not None and old.rules is not None)
+            live = _Live(ours and before is not None, before, boot.original() if ours else before, None)
             if not self._check:
                 with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
                     self._remove(live, old, steps)
-        return Outcome(live.differs, old != new, 0, listing.blocked(before or ""), self._diff(live, old, new))
+        counted = listing.blocked(before or "") if ours else {}
+        return Outcome(live.differs, old != new, 0, counted, self._diff(live, old, new))
 
     def _alone(self) -> ContextManager[str]:
         return (
@@ -146,6 +151,9 @@ class Firewall:
                 steps.taken(boot.RULES, lambda: boot.put_back(old.rules))
                 staged.enter_context(managed_file.staged(boot.RULES, new.rules.content, new.rules.mode))
             if live.differs:
+                if live.before is not None and live.digest is None and old and old.rules is None:
+                    boot.keep_original(live.before)
+                    steps.taken(boot.ORIGINAL, lambda: boot.keep_original(None))
                 if old:
                     back = self._way_back(live, old)
                     steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
@@ -163,10 +171,14 @@ class Firewall:
         return commit.way_back(before)
 
     def _remove(self, live: _Live, old: Optional[boot.BootState], steps: Steps) -> None:
-        if live.before is not None:
+        if live.differs:
             back = commit.way_back(live.before)
             steps.taken(f"the table inet {render.TABLE}", lambda: self.nft.load(back))
-            self.nft.load(render.removing())
+            self.nft.load(commit.way_back(live.after))
+            if live.after is not None:
+                original = live.after
+                steps.taken(boot.ORIGINAL, lambda: boot.keep_original(original))
+                boot.keep_original(None)
         if self._boot and old and old != boot.NOTHING:
             boot.clear_leftovers()
             steps.taken(boot.RULES, lambda: boot.put_back(old.rules))

@@ -212,3 +212,33 @@ def test_wrong_rules_are_refused_all_at_once_before_anything_is_touched(left):
     for part in ("different IP versions", "10.0.0.0/8", "port: 26", "protocol", "not a router"):
         assert part in message
     assert left.snapshot() == ("", {})
+
+
+FOREIGN = """\
+table inet alertpath {
+	set mine {
+		type ipv4_addr
+		elements = { 10.9.9.9 }
+	}
+
+	chain own {
+		type filter hook input priority 5; policy accept;
+		ip saddr @mine counter drop
+	}
+}
+"""
+
+
+def test_a_table_of_our_name_that_was_there_before_comes_back_when_ours_is_removed(left):
+    sh("nft", "-f", "-", netns=LEFT, text=FOREIGN)
+    before = left.table("--stateless")
+    assert left.apply(state="absent")["changed"] is False, "it is not ours to remove"
+    assert left.table("--stateless") == before
+    left.apply(egress=[rule("10.0.0.1", "10.0.0.2", 25)])
+    left.apply(egress=[rule("10.0.0.1", "10.0.0.2", 587)])
+    assert "mine" not in left.table()
+    assert left.apply(state="absent", check=True)["changed"] is True
+    assert left.apply(state="absent")["changed"] is True
+    assert left.table("--stateless") == before
+    assert left.apply(state="absent")["changed"] is False
+    assert not (left.etc / "alertpath").exists()
