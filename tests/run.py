@@ -73,6 +73,7 @@ def suite() -> list[Part]:
         Part("namespaces", "lab", pytest("tests/integration/firewall", "tests/integration/probe"), junit=True),
         Part("postfix", "host", pytest("tests/integration/postfix"), junit=True),
         Part("lab", "lab", pytest("tests/integration/lab"), junit=True),
+        Part("commit-confirm", "lab", pytest("tests/integration/commit_confirm"), junit=True),
         Part("tunnel-role", "lab", pytest("tests/integration/tunnel_role"), junit=True),
         Part("molecule", "lab", ("python", "tests/molecule.py"), limit=1800),
         Part("deploy", "lab", pytest("tests/integration/deploy"), junit=True, limit=1800),
