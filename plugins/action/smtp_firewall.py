@@ -96,7 +96,7 @@ class ActionModule(ActionBase):
                 if not answer.get("failed"):
                     return None
                 why = str(answer.get("msg"))
-                if answer.get("refused") in ("late", "unknown"):
+                if answer.get("refused") != "session":
                     return why
             left = deadline - time.monotonic()
             display.vv(f"smtp_firewall: not confirmed yet, {left:.0f} s left: {why}", host=self._host())
@@ -112,33 +112,29 @@ class ActionModule(ActionBase):
         self, identity: str, why: str, deadline: float, begun: dict[str, Any], task_vars: dict[str, Any] | None
     ) -> dict[str, Any]:
         """The failure, with what became of the rules as the host itself says, once it can."""
-        time.sleep(max(0.0, deadline + _GRACE - time.monotonic()))
         state = "unknown"
         for _attempt in range(_TRIES_AFTERWARDS):
             try:
                 self._begin_anew()
                 state = self._phase("ask", identity, task_vars).get("transaction", {}).get("state", "unknown")
-                break
             except AnsibleConnectionFailure as failure:
                 why = f"{why}; afterwards: {failure}"
+                state = "pending"
+            if state != "pending":
+                break
+            time.sleep(max(_PAUSE, deadline + _GRACE - time.monotonic()))
         if state == "confirmed":
-            return {
-                **begun,
-                "failed": False,
-                "changed": True,
-                "confirmed": True,
-                "transaction": begun.get("transaction"),
-            }
+            return self._confirmed(begun)
         what = {
             "rolled-back": "the host has the rules it had before",
-            "unknown": "the host cannot be asked, or knows nothing of it (it never began, or the host was restarted); "
-            "the rules from before hold",
-        }.get(state, f"the change is {state}")
+            "unknown": "the host knows nothing of it: it never began, or the host was restarted, with its old rules",
+            "pending": "the host could not be asked; its rules from before come back by themselves",
+        }[state]
         return {
             "failed": True,
             "changed": False,
             "confirmed": False,
-            "msg": f"the rules were not confirmed: {why}; {what}; name what the controller needs in management",
+            "msg": f"the rules were not confirmed: {why}; {what}; management must name what the controller needs",
             "transaction": {**begun["transaction"], "state": state},
         }
 

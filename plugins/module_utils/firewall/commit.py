@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from pathlib import Path
 from typing import Any, Iterator, Mapping, NamedTuple, Optional
 
 from .. import managed_file
@@ -203,7 +202,16 @@ def ready(nft: Nft, change: Change, digest: str) -> Optional[pending.Record]:
     return record
 
 
+def abandon(record: pending.Record, nft: Nft) -> None:
+    """Take the change of *record* back at once, because it could not be confirmed, and disarm the dead men."""
+    chains = nft.chains()
+    if gate.unconfirmed(chains):
+        nft.load(way_back(effective(nft, chains)))
+    pending.move(record, pending.ROLLED_BACK)
+    deadman.DeadMan(record.folder, nft.path).disarm()
+
+
 def close(record: pending.Record, nft: Nft) -> None:
     """Note that *record* is confirmed and disarm what would take it back; the new rules are loaded for good."""
     pending.move(record, pending.CONFIRMED)
-    deadman.DeadMan(Path(record.folder), nft.path).disarm()
+    deadman.DeadMan(record.folder, nft.path).disarm()

@@ -96,6 +96,7 @@ class Firewall:
             old = self._boot.state() if self._boot else None
             new = boot.wanted(wanted.text, self.nft.path) if self._boot else None
             with Steps(_AS_BEFORE if self._boot else _WHOLE) as steps:
+                steps.taken(f"the record of the change {change.id}", lambda: commit.abandon(record, self.nft))
                 before = commit.effective(self.nft, self.nft.chains())
                 live = _Live(True, before, None, listing.digest(before or ""))
                 self._apply(wanted, live, old, new, steps)

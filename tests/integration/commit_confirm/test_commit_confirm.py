@@ -181,3 +181,21 @@ def test_a_way_back_that_would_fail_is_found_before_anything_is_changed(target):
     assert "nothing was changed" in result["msg"]
     assert target.rules() == before
     assert not target.waits()
+
+
+def test_a_confirmation_that_cannot_be_kept_takes_everything_back_at_once(target):
+    """The boot file cannot be written: its folder is full."""
+    before, boot = target.rules(), target.boot_file()
+    fill = "mount -t tmpfs -o size=64k none /etc/alertpath && head -c 1M /dev/zero >/etc/alertpath/full"
+    target.inside("sh", "-c", f"{fill} || true")
+    try:
+        status, output = target.playbook(**{**GOOD, "confirm_timeout": 60})
+        rules = target.rules()
+    finally:
+        target.inside("umount", "/etc/alertpath")
+    assert status == 2
+    assert "No space left" in output
+    assert "the host has the rules it had before" in output
+    assert rules == before
+    assert target.boot_file() == boot
+    assert target.inside("sh", "-c", "systemctl list-timers --all | grep -c alertpath-firewall || true").strip() == "0"
