@@ -45,9 +45,7 @@ def problems(analysis: Any, point: Point, truth: Truth, exact: bool, proxied: bo
     of which nobody can say from the rules that it gets the packet.
     """
     free = analysis.decide(point.direction, point.source, point.destination, point.port)
-    bound = analysis.decide(
-        point.direction, point.source, point.destination, point.port, iif=point.iif, oif=point.oif
-    )
+    bound = analysis.decide(point.direction, point.source, point.destination, point.port, iif=point.iif, oif=point.oif)
     for answer, name in ((free, "any device"), (bound, "these devices")):
         told = f"{name}: may {answer.may}, must {answer.must}, intercepted {answer.intercepted}, by {answer.by}"
         if answer is bound and (truth.changed or bound.intercepted != "no") and point.oif:

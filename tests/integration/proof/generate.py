@@ -33,7 +33,12 @@ class Table:
             f"chain {chain.name} {{\n{chain.head}\n" + "".join(f"{rule}\n" for rule in chain.rules) + "}\n"
             for chain in self.chains
         )
-        return f"table {self.family} {self.name} {{\n" + "".join(f"{item}\n" for item in self.items) + "".join(chains) + "}\n"
+        return (
+            f"table {self.family} {self.name} {{\n"
+            + "".join(f"{item}\n" for item in self.items)
+            + "".join(chains)
+            + "}\n"
+        )
 
 
 @dataclass
@@ -314,7 +319,9 @@ class Maker:
         ]
         if where.family == "inet":
             texts += [f"meta nfproto ipv{version}", "meta nfproto != ipv4", "meta nfproto != ipv6"]
-        texts += ["ip protocol tcp", "ip protocol != tcp"] if version == 4 else ["ip6 nexthdr tcp", "ip6 nexthdr != tcp"]
+        texts += (
+            ["ip protocol tcp", "ip protocol != tcp"] if version == 4 else ["ip6 nexthdr tcp", "ip6 nexthdr != tcp"]
+        )
         return self.rng.choice(texts)
 
     def elsewhere(self, where: Where) -> str:
@@ -348,7 +355,9 @@ class Maker:
             "@th,16,8 0",
             "meta time > 1000",
         ]
-        texts += ["ip ttl > 63", "ip dscp cs0", "ip length 40"] if version == 4 else ["ip6 hoplimit > 63", "ip6 dscp cs0"]
+        texts += (
+            ["ip ttl > 63", "ip dscp cs0", "ip length 40"] if version == 4 else ["ip6 hoplimit > 63", "ip6 dscp cs0"]
+        )
         if where.family != "netdev":
             texts += ["ct direction original", "ct status dnat", "ct count over 3"]
             texts += ["ct expiration > 1s", "ct packets > 0"]
@@ -421,7 +430,13 @@ class Maker:
     def vmap(self, where: Where, targets: Sequence[str]) -> str:
         """A verdict map, anonymous or named, over one field or several joined."""
         version = self.rng.choice(where.versions)
-        verdicts = ["accept", "drop", "return", "continue", *(f"{how} {to}" for to in targets for how in ("jump", "goto"))]
+        verdicts = [
+            "accept",
+            "drop",
+            "return",
+            "continue",
+            *(f"{how} {to}" for to in targets for how in ("jump", "goto")),
+        ]
         roll = self.rng.random()
         if roll < 0.25:
             expression, kind = "tcp dport", "inet_service"
@@ -467,7 +482,10 @@ class Maker:
             if self.wild and self.rng.random() < 0.2:
                 self.unknown.add("dnat range")
                 last = address(version, place, offset + 3)
-                texts = [f"dnat {family}to {to}-{last}", f"dnat {family}to numgen inc mod 2 map {{ 0 : {to}, 1 : {last} }}"]
+                texts = [
+                    f"dnat {family}to {to}-{last}",
+                    f"dnat {family}to numgen inc mod 2 map {{ 0 : {to}, 1 : {last} }}",
+                ]
         elif where.hook == "postrouting":
             texts = [f"snat {family}to {to}", "masquerade", f"snat {family}to {address(version, LOCAL, 2)}"]
         else:
@@ -482,7 +500,8 @@ class Maker:
     def dnat_pairs(self, version: int, family: str) -> str:
         ports = self.rng.sample(PORTS, 2)
         pairs = [
-            f"{port} : {address(version, REMOTE, self.rng.randrange(SIZE))} . {self.rng.choice(PORTS)}" for port in ports
+            f"{port} : {address(version, REMOTE, self.rng.randrange(SIZE))} . {self.rng.choice(PORTS)}"
+            for port in ports
         ]
         return f"dnat {family}to tcp dport map {self.braces(pairs)}" if family else self.dnat_map(version, family)
 
@@ -497,7 +516,13 @@ class Maker:
         roll = self.rng.random()
         if where.kind == "nat" and roll < 0.45:
             parts.append(self.translation(where))
-        elif self.wild and where.hook == "prerouting" and where.kind == "filter" and where.family != "netdev" and roll < 0.05:
+        elif (
+            self.wild
+            and where.hook == "prerouting"
+            and where.kind == "filter"
+            and where.family != "netdev"
+            and roll < 0.05
+        ):
             self.unknown.add("tproxy")
             version = where.version
             family = {"inet": f"meta nfproto ipv{version} "}.get(where.family, "")

@@ -39,7 +39,9 @@ class Maker:
         if self.some(0.08):
             return "10.0.0.0/8" if self.version == 4 else "fd00::/8"
         if self.some(0.12):
-            odd = ("0.0.0.{}", "255.255.255.") if self.version == 4 else ("::{:x}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:")
+            odd = (
+                ("0.0.0.{}", "255.255.255.") if self.version == 4 else ("::{:x}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:")
+            )
             base = self.one()
             if self.version == 4:
                 return f"{base}/{odd[1]}{self.rng.choice((251, 245, 254))}"

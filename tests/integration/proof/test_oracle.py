@@ -34,7 +34,10 @@ CASES = {
     "output drops": (table(chain("output", policy="drop")), {OUT4: DROPPED, OUT6: DROPPED, IN4: PASSED, OVER6: PASSED}),
     "input drops": (table(chain("input", policy="drop")), {IN4: DROPPED, IN6: DROPPED, OUT4: PASSED, OVER4: PASSED}),
     "forward drops": (table(chain("forward", policy="drop")), {OVER4: DROPPED, OVER6: DROPPED, IN6: PASSED}),
-    "postrouting drops": (table(chain("postrouting", "oifname lan0 drop")), {OVER4: DROPPED, OVER6: DROPPED, OUT4: PASSED}),
+    "postrouting drops": (
+        table(chain("postrouting", "oifname lan0 drop")),
+        {OVER4: DROPPED, OVER6: DROPPED, OUT4: PASSED},
+    ),
     "only IPv4": (table(chain("output", policy="drop"), family="ip"), {OUT4: DROPPED, OUT6: PASSED}),
     "a later chain drops": (
         table(chain("input", "accept"), chain("input", "drop", priority=10)),
@@ -51,18 +54,29 @@ CASES = {
         {OUT4: MOVED, OVER4: MOVED, IN4: MOVED, OUT6: PASSED},
     ),
     "sent to the host itself": (
-        table(*(chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100) for hook in ("prerouting", "output"))),
+        table(
+            *(
+                chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100)
+                for hook in ("prerouting", "output")
+            )
+        ),
         {point: MOVED for point in ALL},
     ),
     "sent to the host, input drops": (
         table(
             chain("input", policy="drop"),
-            *(chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100) for hook in ("prerouting", "output")),
+            *(
+                chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100)
+                for hook in ("prerouting", "output")
+            ),
         ),
         {OUT4: MOVED, OUT6: MOVED, OVER4: DROPPED, IN6: DROPPED},
     ),
     "sent away, then dropped": (
-        table(chain("output", DNAT, kind="nat", priority=-100), chain("postrouting", "ip daddr 10.9.0.6 tcp dport 26 drop")),
+        table(
+            chain("output", DNAT, kind="nat", priority=-100),
+            chain("postrouting", "ip daddr 10.9.0.6 tcp dport 26 drop"),
+        ),
         {OUT4: DROPPED},
     ),
     "another source is the same destination": (
