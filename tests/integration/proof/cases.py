@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ansible_collections.alertpath.smtp.plugins.module_utils.proof import gather
-from ansible_collections.alertpath.smtp.plugins.module_utils.proof.loaded import Loaded
+from ansible_collections.alertpath.smtp.plugins.module_utils.proof.model import Loaded
 
 from . import generate, iptables, universe
 from .box import Box, Refused, Truth, truth
-from .generate import Ruleset
+from .ruleset import Ruleset
 from .universe import Point
 
 PER_RULESET = 60

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from . import universe
 from .box import Box, Refused, Truth
 from .cases import Case, try_points
-from .generate import Chain, Ruleset
+from .ruleset import Chain, Ruleset
 from .universe import Point
 
 Analyse = Callable[..., Any]

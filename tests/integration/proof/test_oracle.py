@@ -20,13 +20,15 @@ PASSED, DROPPED, MOVED = Truth(True, False), Truth(False, False), Truth(True, Tr
 
 def chain(hook: str, *rules: str, kind: str = "filter", priority: int = 0, policy: str = "accept") -> str:
     body = "\n".join(rules)
-    return f"chain {kind}{hook}{abs(priority)} {{\ntype {kind} hook {hook} priority {priority}; policy {policy};\n{body}\n}}\n"
+    head = f"type {kind} hook {hook} priority {priority}; policy {policy};"
+    return f"chain {kind}{hook}{abs(priority)} {{\n{head}\n{body}\n}}\n"
 
 
 def table(*chains: str, family: str = "inet") -> str:
     return f"table {family} t {{\n{''.join(chains)}}}\n"
 
 
+BACK = "meta l4proto tcp redirect to :2525"
 DNAT = "meta l4proto tcp dnat ip to 10.9.0.6:26"
 TPROXY = "tcp dport 25 tproxy to :8025 meta mark set 77 accept"
 CASES = {
@@ -54,21 +56,13 @@ CASES = {
         {OUT4: MOVED, OVER4: MOVED, IN4: MOVED, OUT6: PASSED},
     ),
     "sent to the host itself": (
-        table(
-            *(
-                chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100)
-                for hook in ("prerouting", "output")
-            )
-        ),
-        {point: MOVED for point in ALL},
+        table(*(chain(hook, BACK, kind="nat", priority=-100) for hook in ("prerouting", "output"))),
+        dict.fromkeys(ALL, MOVED),
     ),
     "sent to the host, input drops": (
         table(
             chain("input", policy="drop"),
-            *(
-                chain(hook, "meta l4proto tcp redirect to :2525", kind="nat", priority=-100)
-                for hook in ("prerouting", "output")
-            ),
+            *(chain(hook, BACK, kind="nat", priority=-100) for hook in ("prerouting", "output")),
         ),
         {OUT4: MOVED, OUT6: MOVED, OVER4: DROPPED, IN6: DROPPED},
     ),

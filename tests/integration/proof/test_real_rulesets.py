@@ -16,7 +16,7 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.proof.analyse impor
 from .box import Box
 from .cases import try_points
 from .compare import Tally, check
-from .generate import Ruleset
+from .ruleset import Ruleset
 from .universe import PORTS, address, point
 
 REAL = Path(__file__).parent / "real"

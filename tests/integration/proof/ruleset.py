@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A ruleset in parts, so that parts can be left out, and its text as the tools take it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+
+@dataclass
+class Chain:
+    """A chain of nft or iptables: its rules, one text each, and for a base chain of nft its head."""
+
+    name: str
+    head: str = ""
+    rules: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Table:
+    """A table of nft: its family, its sets and maps, one text each, and its chains."""
+
+    family: str
+    name: str
+    items: list[str] = field(default_factory=list)
+    chains: list[Chain] = field(default_factory=list)
+
+    def text(self) -> str:
+        chains = (
+            f"chain {chain.name} {{\n{chain.head}\n" + "".join(f"{rule}\n" for rule in chain.rules) + "}\n"
+            for chain in self.chains
+        )
+        return (
+            f"table {self.family} {self.name} {{\n"
+            + "".join(f"{item}\n" for item in self.items)
+            + "".join(chains)
+            + "}\n"
+        )
+
+
+@dataclass
+class Ruleset:
+    """Everything a host loads."""
+
+    tables: list[Table] = field(default_factory=list)
+    restores: list[tuple[str, list[str]]] = field(default_factory=list)
+    """(tool, lines of its input) for each iptables-restore."""
+    unknown: set[str] = field(default_factory=set)
+    """What an evaluator cannot decide from rules and the first packet's ends alone."""
+
+    def lines(self) -> dict[int, tuple[Chain, int]]:
+        """Where each rule of nft's text stands in it: line number, counted from 1, to (chain, index)."""
+        found, line = {}, 1
+        for table in self.tables:
+            line += 1 + sum(item.count("\n") + 1 for item in table.items)
+            for chain in table.chains:
+                found |= {line + 2 + index: (chain, index) for index in range(len(chain.rules))}
+                line += 3 + len(chain.rules)
+            line += 1
+        return found
+
+    def without(self, lines: Collection[int]) -> Ruleset | None:
+        """A copy without the rules on these lines of nft's text; None when a line holds no rule."""
+        places = self.lines()
+        if not lines or not all(line in places for line in lines):
+            return None
+        gone = {(id(places[line][0]), places[line][1]) for line in lines}
+        tables = [
+            replace(
+                table,
+                chains=[
+                    replace(one, rules=[rule for at, rule in enumerate(one.rules) if (id(one), at) not in gone])
+                    for one in table.chains
+                ],
+            )
+            for table in self.tables
+        ]
+        return replace(self, tables=tables)
+
+    def nft(self) -> str:
+        return "".join(table.text() for table in self.tables)
+
+    def restored(self) -> list[tuple[str, str]]:
+        return [(tool, "\n".join(lines) + "\n") for tool, lines in self.restores]
+
+    def text(self) -> str:
+        return self.nft() + "".join(f"# {tool}-restore\n{text}" for tool, text in self.restored())
