@@ -38,6 +38,7 @@ class Maker(Matches):
             f"meta mark set meta mark and {self.mark()}",
             f"meta mark set meta mark xor {self.mark()}",
             f"meta mark set tcp dport map {self.mapped()}",
+            "meta nftrace set 1" if where.hook == "prerouting" else "counter",
         ]
         if where.family != "netdev":
             texts += [f"ct mark set {self.mark()}", "ct mark set meta mark", "meta mark set ct mark"]
@@ -45,6 +46,14 @@ class Maker(Matches):
             texts += [f"meta mark set {L[version]} daddr map {self.marks_of(version)}"]
             if where.hook in ("prerouting", "output") and where.kind != "nat":
                 texts += ["notrack", "notrack"]
+        if self.wild and self.rng.random() < 0.05:
+            self.unknown.add("rewritten")
+            to = address(version, REMOTE, self.rng.randrange(SIZE))
+            texts = [
+                f"{L[version]} daddr set {to}",
+                f"tcp dport set {self.rng.choice(PORTS)}",
+                f"{L[version]} saddr set {to}",
+            ]
         return self.rng.choice(texts)
 
     def mapped(self) -> str:
@@ -56,6 +65,9 @@ class Maker(Matches):
     def verdict(self, where: Where, targets: Sequence[str]) -> str:
         texts = ["accept"] * 4 + ["drop"] * 4 + ["return", "continue"]
         texts += [f"{how} {target}" for target in targets for how in ("jump", "jump", "goto")]
+        if self.wild and self.table.family == "netdev" and self.rng.random() < 0.1:
+            self.unknown.add("sent on")
+            return f"fwd to {self.rng.choice(DEVICES)}"
         if where.kind != "nat" and where.hook in ("input", "forward", "output"):
             texts += ["reject", "reject with tcp reset"]
             texts += {
@@ -82,8 +94,13 @@ class Maker(Matches):
             expression, kind = f"{L[version]} {self.rng.choice(('saddr', 'daddr'))}", f"ipv{version}_addr"
             keys = self.addresses(version, 3)
         elif roll < 0.6 and where.family != "netdev":
-            expression, kind = "ct state", ""
-            keys = self.rng.sample(["new", "established", "related", "invalid", "untracked"], 3)
+            expression, kind, keys = self.rng.choice(
+                [
+                    ("ct state", "", self.rng.sample(["new", "established", "related", "invalid", "untracked"], 3)),
+                    ("meta mark", "", [self.mark()]),
+                    ("meta l4proto", "", ["tcp", "udp"]),
+                ]
+            )
         elif roll < 0.7 and where.hook in ("input", "forward", "prerouting", "ingress"):
             expression, kind = "iifname", "ifname"
             keys = [*self.rng.sample(DEVICES, 2), "lo"]
@@ -169,13 +186,15 @@ class Maker(Matches):
             parts.append(self.vmap(where, targets))
         elif roll < 0.9 or not parts:
             parts.append(self.verdict(where, targets))
+        if self.rng.random() < 0.1:
+            parts.append('comment "why: tcp dport 25 accept"')
         return " ".join(parts)
 
     # Chains and tables.
 
     def make_table(self, number: int) -> Table:
         family = self.rng.choice(("inet", "inet", "inet", "ip", "ip", "ip6", "ip6", "netdev"))
-        self.table = Table(family, f"t{number}")
+        self.table = Table(family, f"t{number}", dormant=self.rng.random() < 0.04)
         self.after: list[str] = []
         for index in range(self.rng.choice((1, 2, 2, 3, 4)) if family != "netdev" else 1):
             self.make_tree(family, index)
@@ -188,6 +207,8 @@ class Maker(Matches):
         device = ""
         if family == "netdev" or (family == "inet" and self.rng.random() < 0.05):
             kind, hook, device = "filter", "ingress", f" device {self.rng.choice(DEVICES)}"
+            if self.rng.random() < 0.3:
+                device = f" devices = {self.braces(self.rng.sample(DEVICES, 2))}"
         where = Where(family if hook != "ingress" else "netdev", kind, hook)
         priority = self.rng.choice(PRIORITIES)
         if kind == "nat":

@@ -104,6 +104,10 @@ class Operands:
         name = self.fresh("s")
         filled = f"elements = {self.braces(elements)}\n" if elements else ""
         shown = f"flags {flags}\n" if flags else ""
+        if flags == "interval" and self.rng.random() < 0.2:
+            shown += "auto-merge\n"
+        if self.rng.random() < 0.1:
+            shown += 'comment "of the test"\n'
         self.table.items.append(f"set {name} {{\n{kind}\n{shown}{extra}{filled}}}")
         return f"@{name}"
 

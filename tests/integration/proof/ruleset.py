@@ -22,6 +22,7 @@ class Table:
 
     family: str
     name: str
+    dormant: bool = False
     items: list[str] = field(default_factory=list)
     chains: list[Chain] = field(default_factory=list)
 
@@ -30,12 +31,9 @@ class Table:
             f"chain {chain.name} {{\n{chain.head}\n" + "".join(f"{rule}\n" for rule in chain.rules) + "}\n"
             for chain in self.chains
         )
-        return (
-            f"table {self.family} {self.name} {{\n"
-            + "".join(f"{item}\n" for item in self.items)
-            + "".join(chains)
-            + "}\n"
-        )
+        flags = "flags dormant" if self.dormant else ""
+        items = (f"{item}\n" for item in self.items)
+        return f"table {self.family} {self.name} {{\n{flags}\n{''.join(items)}{''.join(chains)}}}\n"
 
 
 @dataclass
@@ -52,7 +50,7 @@ class Ruleset:
         """Where each rule of nft's text stands in it: line number, counted from 1, to (chain, index)."""
         found, line = {}, 1
         for table in self.tables:
-            line += 1 + sum(item.count("\n") + 1 for item in table.items)
+            line += 2 + sum(item.count("\n") + 1 for item in table.items)
             for chain in table.chains:
                 found |= {line + 2 + index: (chain, index) for index in range(len(chain.rules))}
                 line += 3 + len(chain.rules)

@@ -28,8 +28,7 @@ SEED = int(os.environ.get("ALERTPATH_PROOF_SEED", "3"))
 def cases() -> list[Case]:
     """What the kernel did; judged once for all tests."""
     with box() as host:
-        found = list(record(host, SEED, POINTS))
-    return found
+        return list(record(host, SEED, POINTS))
 
 
 def test_no_disagreement(cases: list[Case]) -> None:
