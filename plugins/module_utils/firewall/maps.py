@@ -118,8 +118,14 @@ class _Layer:
         return found
 
 
+def _lengths(element: Element) -> Tuple[int, int]:
+    return element.source.length, element.destination.length
+
+
 def _layers(elements: Sequence[Element]) -> List[List[Element]]:
     """Arrange *elements*, sorted by the lengths of source and destination, into layers without overlap."""
+    if elements and _lengths(elements[0]) == _lengths(elements[-1]):
+        return [list(elements)]  # prefixes of one length are the same or apart
     layers: List[_Layer] = []
     for element in elements:
         first, last = element.destination.first, element.destination.last
