@@ -152,8 +152,8 @@ def _judge(
     by_rules, read = _rules(number, enforcers, body, carriers), _read(enforcers, body)
     how = [*_probed(len(probes), passing), *([] if not read else [_loaded(read)])]
     against = [
-        *(f"{host}: {row['reason']}" for host, row in [*failing, *unclear]),
-        *(f"{host} to {probe['destination']} port {probe['port']}: no row" for host, probe in absent),
+        *(f"{_way(host, row)}: {row['reason']}" for host, row in [*failing, *unclear]),
+        *(f"{_way(host, probe)}: no row" for host, probe in absent),
         *(text for _certain, text in by_rules),
     ]
     if failing or any(certain for certain, _text in by_rules):
@@ -178,10 +178,14 @@ def _probed(planned: int, passing: Sequence[tuple[str, Mapping[str, Any]]]) -> l
     if not planned:
         return ["no probe of the plan starts at a host of one end and leads to a pinned address of the other"]
     found = [f"probed: {len(passing):,} of {planned:,} as declared"]
-    found += [f"{host}: {row['reason']}{_session(row)}" for host, row in passing[:_EXAMPLES]]
+    found += [f"{_way(host, row)}: {row['reason']}{_session(row)}" for host, row in passing[:_EXAMPLES]]
     if len(passing) > _EXAMPLES:
         found.append(f"and {len(passing) - _EXAMPLES:,} more")
     return found
+
+
+def _way(host: str, probe: Mapping[str, Any]) -> str:
+    return f"{host} to {probe['destination']} port {probe['port']}"
 
 
 def _session(row: Mapping[str, Any]) -> str:

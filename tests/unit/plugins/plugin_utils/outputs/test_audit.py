@@ -127,7 +127,7 @@ def test_every_probe_as_declared_proves_a_rule() -> None:
     assert found["vault-to-tunnel"]["last_proven"] == "2026-11-22T04:00:00Z"
     assert found["vault-to-tunnel"]["how"][:2] == [
         "probed: 3 of 3 as declared",
-        "vault1: tunnel1.corp.test answers, proved by its certificate (TLSv1.3)",
+        "vault1 to 10.77.30.11 port 587: tunnel1.corp.test answers, proved by its certificate (TLSv1.3)",
     ]
 
 
@@ -138,7 +138,7 @@ def test_rows_that_do_not_pass_prove_nothing(word, state) -> None:
     made = plan()
     found = proofs(made, evidence(made, verdict("vault-to-tunnel", word)))
     assert found["vault-to-tunnel"]["state"] == state
-    assert found["vault-to-tunnel"]["against"][0] == "vault1: no answer"
+    assert found["vault-to-tunnel"]["against"][0] == "vault1 to 10.77.30.11 port 587: no answer"
     assert found["tunnel-to-gateway"]["state"] == "proven"
     assert not found["vault-to-tunnel"]["ever_proven"]
 
