@@ -1,0 +1,287 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rule's steps as boxes of packets, for packets of one state at one hook. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import units as units_of
+from .facts import Facts
+from .model import PORT_TOP, TOP, Element, Key, Match, Rule, Unknown, Value, Verdict, Vmap
+from .nft_keys import CT_STATES, LINK_TYPES
+from .spans import Spans, contains, invert, join, meet, minus
+from .state import EITHER, NEW, NOT_YET, UNSURE, UNTRACKED, Hook, State, answer, bits_in
+
+_REAL_PORTS: Spans = ((1, PORT_TOP),)
+_CT_BIT = {NOT_YET: CT_STATES["invalid"], NEW: CT_STATES["new"], UNTRACKED: CT_STATES["untracked"]}
+_KINDS = {number: name for name, number in LINK_TYPES.items()}
+
+
+class Box(NamedTuple):
+    """Packets: sources, destinations (None: all), units; *sure* when they match whatever is not known."""
+
+    src: Optional[Spans]
+    dst: Optional[Spans]
+    units: int
+    sure: bool
+
+
+class Folded(NamedTuple):
+    """One rule for one state. *items*: boxes in order, and what happens to their packets. When *rest* is not None, the
+    packets go on to that step of the rule instead. *unknown*: what could not be decided."""
+
+    rule: Rule
+    items: List[Tuple[Box, Optional[Verdict]]]
+    rest: Optional[int]
+    unknown: Tuple[str, ...]
+
+
+class View:
+    """How packets of one IP version and state look at one hook."""
+
+    def __init__(self, family: int, hook: Hook, state: State, units: units_of.Units, facts: Facts) -> None:
+        self.family = family
+        self.hook = hook
+        self.state = state
+        self.units = units
+        self.facts = facts
+        self.top = TOP[family]
+        self.whole = Box(None, None, units.all, True)
+        self._interfaces: Dict[Tuple[Key, Tuple[str, ...]], List[Box]] = {}
+
+    def rule(self, rule: Rule, start: int = 0) -> Optional[Folded]:
+        """Return *rule* from step *start* on, None when no packet of this view gets anywhere by it."""
+        boxes = [self.whole]
+        unknown: List[str] = []
+        steps = rule.steps
+        for at in range(start, len(steps)):
+            step = steps[at]
+            if isinstance(step, Match):
+                made = self.match(step)
+                if made is None:
+                    return Folded(rule, [(box, None) for box in boxes], at, tuple(unknown))
+                boxes = _product(boxes, made) if len(boxes) > 1 or boxes[0] is not self.whole else made
+                if not boxes:
+                    return None
+            elif isinstance(step, Unknown):
+                if step.family and step.family != self.family:
+                    return None
+                unknown.append(step.what)
+                boxes = [box._replace(sure=False) for box in boxes]
+            elif isinstance(step, Verdict):
+                return Folded(rule, [(box, step) for box in boxes], None, tuple(unknown))
+            elif isinstance(step, Vmap) and len(boxes) == 1 and at == len(steps) - 1:
+                items = self._vmap(boxes[0], step)
+                return Folded(rule, items, None, tuple(unknown)) if items else None
+            else:
+                return Folded(rule, [(box, None) for box in boxes], at, tuple(unknown))
+        return None
+
+    def _vmap(self, head: Box, step: Vmap) -> List[Tuple[Box, Optional[Verdict]]]:
+        found: List[Tuple[Box, Optional[Verdict]]] = []
+        for element, verdict, soft in step.elements:
+            for box in self.element(step.keys, element, not soft):
+                found += [(both, verdict) for both in _product([head], [box])]
+        return found
+
+    def match(self, match: Match) -> Optional[List[Box]]:
+        """Return the boxes of *match*, or None when it is negated and no boxes can say so."""
+        keys = match.keys
+        for key in keys:
+            if key.family and key.family != self.family:
+                return []
+            if self.state.ct in (NOT_YET, UNTRACKED) and key.name in (
+                "ctmark",
+                "ctstatus",
+                "ctdir",
+                "osrc",
+                "odst",
+                "oport",
+            ):
+                # The kernel ends the rule when there is no connection to ask.
+                return []
+        boxes = [box for element in match.sure for box in self.element(keys, element, True)]
+        boxes += [box for element in match.soft for box in self.element(keys, element, False)]
+        return self._negated(boxes) if match.negated else boxes
+
+    def _negated(self, boxes: List[Box]) -> Optional[List[Box]]:
+        """The complement of *boxes*, where they are limited in one way only."""
+        if not boxes:
+            return [self.whole]
+        everything = self.units.all
+        if all(box.src is None and box.dst is None for box in boxes):
+            sure = may = 0
+            for box in boxes:
+                may |= box.units
+                sure |= box.units if box.sure else 0
+            made = [Box(None, None, everything & ~may, True), Box(None, None, may & ~sure, False)]
+            return [box for box in made if box.units]
+        if all(box.dst is None and box.units == everything for box in boxes):
+            return [Box(spans, None, everything, sure) for spans, sure in self._outside((b.src, b.sure) for b in boxes)]
+        if all(box.src is None and box.units == everything for box in boxes):
+            return [Box(None, spans, everything, sure) for spans, sure in self._outside((b.dst, b.sure) for b in boxes)]
+        return None
+
+    def _outside(self, parts: Iterable[Tuple[Optional[Spans], bool]]) -> List[Tuple[Spans, bool]]:
+        sure: Spans = ()
+        may: Spans = ()
+        for spans, certain in parts:
+            spans = ((0, self.top),) if spans is None else spans
+            may = join(may, spans)
+            sure = join(sure, spans) if certain else sure
+        found = [(invert(may, self.top), True), (minus(may, sure), False)]
+        return [(spans, certain) for spans, certain in found if spans]
+
+    def element(self, keys: Sequence[Key], element: Element, sure: bool) -> List[Box]:
+        """Return the boxes in which the *keys* have the values of *element*."""
+        if len(keys) == 1:
+            boxes = self._key(keys[0], element[0])
+            return boxes if sure else [box._replace(sure=False) for box in boxes]
+        boxes = [self.whole if sure else self.whole._replace(sure=False)]
+        for key, value in zip(keys, element):
+            boxes = _product(boxes, self._key(key, value))
+            if not boxes:
+                break
+        return boxes
+
+    def _key(self, key: Key, value: Value) -> List[Box]:
+        name, state = key.name, self.state
+        if key.family and key.family != self.family:
+            return []
+        if name in ("src", "osrc"):
+            if name == "osrc" or state.src is None:
+                return [Box(value, None, self.units.all, True)] if value else []  # type: ignore[arg-type]
+            return self._decided(answer(state.src, value))  # type: ignore[arg-type]
+        if name in ("dst", "odst"):
+            if name == "odst" or state.dst is None:
+                return [Box(None, value, self.units.all, True)] if value else []  # type: ignore[arg-type]
+            return self._decided(answer(state.dst, value))  # type: ignore[arg-type]
+        if name in ("dport", "oport"):
+            return self._port(key, value)  # type: ignore[arg-type]
+        if name in ("srctype", "dsttype"):
+            return self._type(key, value)  # type: ignore[arg-type]
+        if name in ("iif", "oif", "iiftype", "oiftype", "iifgroup", "oifgroup"):
+            return self._interface(key, tuple(_kind(key, word) for word in value))
+        return self._decided(self._other(key, value))  # type: ignore[arg-type]
+
+    def _other(self, key: Key, wanted: Spans) -> Optional[bool]:
+        name, state = key.name, self.state
+        if name == "family":
+            return contains(wanted, self.family)
+        if name == "sport":
+            return answer(_REAL_PORTS, wanted)
+        if name == "mark":
+            return bits_in(state.mark, key.mask, wanted)
+        if name == "ctmark":
+            return bits_in(state.ctmark, key.mask, wanted) if state.ct == NEW else None
+        if name == "ctdir":
+            return contains(wanted, 0)
+        if name == "ctstate":
+            if state.ct == EITHER:
+                return None
+            bit = _CT_BIT[state.ct]
+            return contains(wanted, bit if key.mask == -1 else bit & key.mask)
+        if name == "ctstatus" and key.mask != -1:
+            # Beside these there are bits that rules cannot name.
+            bits = (16 if state.snat else 0) | (32 if state.dnat else 0)
+            return contains(wanted, bits & key.mask)
+        return None
+
+    def _decided(self, outcome: Optional[bool]) -> List[Box]:
+        if outcome is None:
+            return [self.whole._replace(sure=False)]
+        return [self.whole] if outcome else []
+
+    def _port(self, key: Key, wanted: Spans) -> List[Box]:
+        if key.name == "oport" or self.state.port is None:
+            units = self.units.of_ports(wanted, key.mask)
+            return [Box(None, None, units, True)] if units else []
+        if key.mask != -1:
+            return self._decided(None)
+        return self._decided(answer(self.state.port, wanted))
+
+    def _type(self, key: Key, names: Sequence[str]) -> List[Box]:
+        sure: Spans = ()
+        may: Spans = ()
+        for name in names:
+            certain, possible = self.facts.of_type(self.family, name)
+            sure, may = join(sure, certain), join(may, possible)
+        if key.mask == 0:
+            # Asked for one interface, an address of another one is not local.
+            sure, may = meet(sure, self.facts.of_type(self.family, "multicast")[0]), join(sure, may)
+        may = minus(may, sure)
+        plain = Key(key.name[:3])
+        boxes = self._key(plain, sure) if sure else []
+        return boxes + [box._replace(sure=False) for box in (self._key(plain, may) if may else [])]
+
+    def _interface(self, key: Key, wanted: Tuple[str, ...]) -> List[Box]:
+        found = self._interfaces.get((key, wanted))
+        if found is None:
+            found = self._interfaces[key, wanted] = self._interface_boxes(key, wanted)
+        return found
+
+    def _interface_boxes(self, key: Key, wanted: Tuple[str, ...]) -> List[Box]:
+        side = key.name[:3]
+        override = self.state.iif if side == "iif" else self.state.oif
+        has = self.hook.iif if side == "iif" else self.hook.oif
+        if has == "none" or (override is not None and override != UNSURE):
+            name = "" if has == "none" else override or ""
+            kind = "loopback" if name == units_of.LOOPBACK else ""
+            item = units_of.Class(name, (name,), (), False, kind, "default" if kind else "")
+            if has == "none" and not key.name.startswith(("iifn", "oifn")) and key.name not in ("iif", "oif"):
+                return []
+            return self._decided(units_of.answers(key, wanted, item))
+        if override == UNSURE:
+            return self._decided(None)
+        sure = may = 0
+        classes = self.units.ins if side == "iif" else self.units.outs
+        for at, item in enumerate(classes):
+            outcome = units_of.answers(key, wanted, item)
+            if outcome is not False:
+                units = self.units.of_interfaces(side, [at])
+                may |= units
+                sure |= units if outcome else 0
+        if has == "perhaps":
+            return self._perhaps(key, wanted, sure, may, bool(classes))
+        found = [Box(None, None, sure, True), Box(None, None, may & ~sure, False)]
+        return [box for box in found if box.units]
+
+    def _perhaps(self, key: Key, wanted: Tuple[str, ...], sure: int, may: int, has_classes: bool) -> List[Box]:
+        """Kernels before 5.7 say no incoming interface here; others say the one the packet came by, or, for a packet
+        of this host's own, none or the outgoing one."""
+        empty = any(name in ("", "*") for name in wanted) if key.name == "iif" else None
+        everything = self.units.all
+        if not has_classes:
+            outs = [units_of.answers(key, wanted, item) for item in self.units.outs]
+            may = sum(self.units.of_interfaces("oif", [at]) for at, outcome in enumerate(outs) if outcome is not False)
+            sure = sum(self.units.of_interfaces("oif", [at]) for at, outcome in enumerate(outs) if outcome)
+        if empty is not True:
+            sure = 0
+        if empty is not False:
+            may = everything
+        found = [Box(None, None, sure, True), Box(None, None, may & ~sure, False)]
+        return [box for box in found if box.units]
+
+
+def _kind(key: Key, word: object) -> str:
+    if not key.name.endswith("type"):
+        return str(word)
+    if isinstance(word, tuple):
+        return _KINDS.get(word[0], str(word[0]))
+    return str(word)
+
+
+def _product(some: List[Box], others: List[Box]) -> List[Box]:
+    found = []
+    for src, dst, units, sure in some:
+        for box in others:
+            both = units & box.units
+            if not both:
+                continue
+            one = src if box.src is None else box.src if src is None else meet(src, box.src)
+            two = dst if box.dst is None else box.dst if dst is None else meet(dst, box.dst)
+            if (one is None or one) and (two is None or two):
+                found.append(Box(one, two, both, sure and box.sure))
+    return found

@@ -1,0 +1,197 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of a packet through the kernel's hooks, for one grid of one direction. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from . import nat
+from .facts import Facts
+from .grid import Grid, Rows, limited, merge
+from .hooks import CONNTRACK, Orders, Slot, slots, through_nat
+from .model import Chain
+from .state import (
+    ARRIVING,
+    FORWARD,
+    INPUT,
+    LEAVING,
+    OUTPUT,
+    POSTROUTING,
+    PREROUTING,
+    UNSURE,
+    Hook,
+    State,
+)
+from .units import LOOPBACK, Class, Interfaces
+from .walk import Flow, Folds, Notes, Outcome, Program, Walk, tracked
+
+
+class Route:
+    """Sends the packets of one direction and IP version through everything they cross."""
+
+    def __init__(
+        self,
+        chains: Program,
+        folds: Folds,
+        interfaces: Interfaces,
+        facts: Facts,
+        forwards: Optional[bool],
+        notes: Notes,
+    ) -> None:
+        self.chains, self.folds, self.facts = chains, folds, facts
+        self.interfaces, self.forwards, self.notes = interfaces, forwards, notes
+        self.orders = Orders(chains)
+        self._slots: Dict[Hook, List[Slot]] = {}
+
+    def send(self, direction: str, grid: Grid, units: Optional[int] = None) -> Outcome:
+        """Send the packets of *grid*, of some *units* or all, on their way; return what became of them."""
+        outcome = Outcome()
+        walk = Walk(self.chains, self.folds, grid, outcome, self.notes)
+        flow: Flow = {State(): grid.everything(self.folds.units.all if units is None else units)}
+        if direction == "egress":
+            self._out(walk, flow)
+        else:
+            flow = self._hook(walk, ARRIVING, flow)
+            flow = self._hook(walk, PREROUTING, flow)
+            self._routed(walk, direction, flow)
+        for state, rows in outcome.passed.items():
+            if not state.moved:
+                merge(outcome.straight, rows)
+        return outcome
+
+    def _end(self, walk: Walk, flow: Flow) -> None:
+        for state, rows in flow.items():
+            merge(walk.outcome.passed.setdefault(state, {}), rows)
+
+    def _out(self, walk: Walk, flow: Flow) -> None:
+        flow = self._hook(walk, OUTPUT, flow)
+        local: Flow = {}
+        out: Flow = {}
+        for state, rows in flow.items():
+            here, elsewhere = nat.leads(state, self.folds.view(OUTPUT, state))
+            if state.dst is None:
+                # A changed mark may change the route, too.
+                changed = state if state.mark == State().mark else state._replace(oif=UNSURE)
+                merge(out.setdefault(changed, {}), rows)
+                continue
+            if here:
+                merge(local.setdefault(state._replace(oif=LOOPBACK), {}), rows)
+            if elsewhere:
+                merge(out.setdefault(state._replace(oif=UNSURE), {}), rows)
+        if local:
+            self._over_loopback(walk, local)
+        flow = self._hook(walk, POSTROUTING, out)
+        self._end(walk, self._hook(walk, LEAVING, flow))
+
+    def _over_loopback(self, walk: Walk, flow: Flow) -> None:
+        flow = self._hook(walk, POSTROUTING, flow)
+        flow = self._hook(walk, LEAVING, flow)
+        arrived = {state._replace(iif=LOOPBACK, oif=None): rows for state, rows in flow.items()}
+        arrived = self._hook(walk, ARRIVING, arrived)
+        # The packet keeps its connection, and NAT is decided once.
+        arrived = self._hook(walk, PREROUTING, arrived, nat_again=False)
+        self._end(walk, self._hook(walk, INPUT, arrived, nat_again=False))
+
+    def _routed(self, walk: Walk, direction: str, flow: Flow) -> None:
+        local: Flow = {}
+        away: Flow = {}
+        for state, rows in flow.items():
+            here, elsewhere = nat.leads(state, self.folds.view(PREROUTING, state))
+            if state.dst is None:
+                here, elsewhere = direction == "ingress", direction == "forward"
+                if state.diverted:
+                    here = True
+            changed = state if state.dst is None else state._replace(oif=UNSURE)
+            if here:
+                merge(local.setdefault(state, {}), rows)
+            if elsewhere:
+                away_rows = away.setdefault(changed, {})
+                merge(away_rows, rows)
+        if local:
+            self._end(walk, self._hook(walk, INPUT, local))
+        if direction == "ingress" and away:
+            if self.forwards is not True:
+                for state, rows in away.items():
+                    walk.outcome.drop(state, rows)
+            if self.forwards is False:
+                return
+            away = {state._replace(oif=UNSURE): rows for state, rows in away.items()}
+        flow = self._hook(walk, FORWARD, away)
+        flow = self._hook(walk, POSTROUTING, flow)
+        self._end(walk, self._hook(walk, LEAVING, flow))
+
+    def _hook(self, walk: Walk, hook: Hook, flow: Flow, nat_again: bool = True) -> Flow:
+        found = self._slots.get(hook)
+        if found is None:
+            found = self._slots[hook] = slots(self.chains.values(), self.folds.family, hook)
+        for slot in found:
+            if not flow:
+                break
+            if slot.kind == "track":
+                tied = any(other.prio == CONNTRACK and other.kind != "track" for other in found)
+                flow = tracked(flow, True) if not tied else self._tied(flow)
+            elif slot.kind == "nat":
+                if nat_again:
+                    done = "dnat" if hook.name in ("prerouting", "output") else "snat"
+                    flow = through_nat(slot, flow, done, self.orders, lambda c, f: self._through(walk, c, hook, f))
+            else:
+                flow = self.orders.run(slot.groups[0], flow, lambda c, f: self._through(walk, c, hook, f))
+        return flow
+
+    def _tied(self, flow: Flow) -> Flow:
+        return tracked(flow, True)
+
+    def _through(self, walk: Walk, chain: Chain, hook: Hook, flow: Flow) -> Flow:
+        if hook not in (ARRIVING, LEAVING):
+            return walk.base(chain, hook, flow)
+        passed: Flow = {}
+        for state, rows in flow.items():
+            sure, may = self._on_device(chain, hook, state, walk.grid)
+            for bits, certain in ((sure, True), (may, False)):
+                some = limited(rows, bits)
+                if some:
+                    for other, accepted in walk.base(chain, hook, {state: some}).items():
+                        merge(passed.setdefault(other, {}), accepted)
+                if some and not certain:
+                    merge(passed.setdefault(state, {}), some)
+            merge(passed.setdefault(state, {}), limited(rows, walk.grid.full & ~(sure | may)))
+        return {state: rows for state, rows in passed.items() if rows}
+
+    def _on_device(self, chain: Chain, hook: Hook, state: State, grid: Grid) -> Tuple[int, int]:
+        """The cells whose packets surely, and those that perhaps, cross the device of a netdev chain."""
+        if chain.device is None:
+            return 0, grid.full
+        side = "iif" if hook is ARRIVING else "oif"
+        override = state.iif if side == "iif" else state.oif
+        if override is not None:
+            if override == UNSURE:
+                return 0, grid.full
+            return (grid.full, 0) if override in chain.device else (0, 0)
+        units = self.folds.units
+        sure = may = 0
+        for at, item in enumerate(units.ins if side == "iif" else units.outs):
+            outcome = self._crosses(chain.device, item)
+            if outcome is not False:
+                bits = grid.bits(None, units.of_interfaces(side, [at]))
+                may |= bits
+                sure |= bits if outcome else 0
+        return sure, may & ~sure
+
+    def _crosses(self, devices: Sequence[str], item: Class) -> Optional[bool]:
+        if item.sample in devices:
+            return True
+        if item.open or not item.present:
+            # An interface that nobody knows may run on any of them.
+            return None
+        lower: Iterable[str] = self.interfaces.lower(item.sample)
+        return None if any(name in devices for name in lower) else False
+
+
+def allowed(outcome: Outcome) -> Rows:
+    """Return the cells whose packets may get through."""
+    found: Rows = {}
+    for rows in outcome.passed.values():
+        merge(found, rows)
+    return found

@@ -1,0 +1,417 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of packets through chains, as sets of packets. Pure.
+
+Where a match is not known, the packets go both ways. So what arrives somewhere is what may arrive there, and what is
+dropped nowhere is what surely passes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from . import nat
+from .facts import Facts
+from .fold import Box, Folded, View
+from .grid import Grid, Rows, limited, merge, take
+from .model import Chain, Divert, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
+from .runs import Run, heavy, run_of
+from .state import EITHER, NEW, NOT_YET, UNTRACKED, Hook, State, marked
+from .units import Units
+
+Flow = Dict[State, Rows]
+# nft refuses rulesets that nest deeper (NFT_JUMP_STACK_SIZE); a listing that does is no real one.
+_DEPTH = 64
+# Beyond so many states of packets their marks are forgotten, which makes the result less exact, never wrong.
+_MOST_STATES = 64
+
+
+class Hit(NamedTuple):
+    """A rule (or the policy of *chain*, when *rule* is None) that decided over packets."""
+
+    chain: Chain
+    rule: Optional[Rule]
+    verdict: str
+
+
+class Outcome:
+    """What became of the packets of one grid."""
+
+    def __init__(self) -> None:
+        self.passed: Flow = {}
+        self.dropped: Rows = {}
+        self.straight: Rows = {}
+        self.moved: Rows = {}
+
+    def drop(self, state: State, rows: Rows) -> None:
+        """Note that packets end here."""
+        merge(self.dropped, rows)
+        if not state.moved:
+            merge(self.straight, rows)
+
+
+class Notes:
+    """What a walk notes about rules: which were looked at with packets left for them, and which got some."""
+
+    def __init__(self, hits: bool = False) -> None:
+        self.hits: Optional[Dict[Hit, None]] = {} if hits else None
+        self.unknown: Dict[Tuple[Rule, str], None] = {}
+        self.reached: Set[Rule] = set()
+        self.tried: Dict[Rule, None] = {}
+        self.too_many = False
+
+    def hit(self, chain: Chain, rule: Optional[Rule], verdict: str) -> None:
+        """Note that packets met a verdict."""
+        if self.hits is not None:
+            self.hits[Hit(chain, rule, verdict)] = None
+
+
+Program = Dict[Tuple[str, str, str, str], Chain]
+FoldKey = Tuple[Chain, Hook, State]
+
+
+class Folds:
+    """The rules of chains as boxes, made once for each state and hook."""
+
+    def __init__(self, family: int, units: Units, facts: Facts) -> None:
+        self.family, self.units, self.facts = family, units, facts
+        self._views: Dict[Tuple[Hook, State], View] = {}
+        self._chains: Dict[FoldKey, Tuple[List[int], List[Folded]]] = {}
+
+    def view(self, hook: Hook, state: State) -> View:
+        """Return how packets of *state* look at *hook*."""
+        found = self._views.get((hook, state))
+        if found is None:
+            found = self._views[hook, state] = View(self.family, hook, state, self.units, self.facts)
+        return found
+
+    def chain(self, chain: Chain, hook: Hook, state: State) -> Tuple[List[int], List[Folded]]:
+        """Return the rules of *chain* that such packets can meet: their places, and what they come to."""
+        found = self._chains.get((chain, hook, state))
+        if found is None:
+            view = self.view(hook, state)
+            places: List[int] = []
+            rules: List[Folded] = []
+            for at, rule in enumerate(chain.rules):
+                folded = view.rule(rule)
+                if folded is not None:
+                    places.append(at)
+                    rules.append(folded)
+            found = self._chains[chain, hook, state] = (places, rules)
+        return found
+
+
+class Walk:
+    """One grid's way through chains."""
+
+    def __init__(self, chains: Program, folds: Folds, grid: Grid, outcome: Outcome, notes: Notes) -> None:
+        self.chains, self.folds, self.grid = chains, folds, grid
+        self.outcome, self.notes = outcome, notes
+        self._accepted: Flow = {}
+        self._hook: Hook = Hook("", "none", "none")
+        self._boxes: Dict[int, Tuple[Box, Optional[Tuple[Tuple[int, int], ...]], int]] = {}
+
+    def base(self, chain: Chain, hook: Hook, flow: Flow) -> Flow:
+        """Send *flow* through a base chain; return what it accepts. The rest is dropped."""
+        self._accepted, self._hook = {}, hook
+        rest = self._chain(chain, flow, 0)
+        for state, rows in rest.items():
+            self.notes.hit(chain, None, chain.policy)
+            if chain.policy == "drop":
+                self.outcome.drop(state, rows)
+            else:
+                self._accept(state, rows)
+        return self._accepted
+
+    def _accept(self, state: State, rows: Rows) -> None:
+        merge(self._accepted.setdefault(state, {}), rows)
+
+    def _chain(self, chain: Chain, flow: Flow, depth: int) -> Flow:
+        """Return what reaches the end of *chain*, or returns."""
+        if depth > _DEPTH:
+            raise ValueError(f"the chains of table {chain.family} {chain.table} call each other in a circle")
+        back: Flow = {}
+        flows: Flow = {state: dict(rows) for state, rows in flow.items() if rows}
+        at = 0
+        while flows:
+            if len(flows) == 1:
+                at = self._one_state(chain, flows, at, back, depth)
+            else:
+                flows = _few(flows)
+                at = self._one_rule(chain, flows, at, back, depth)
+            if at >= len(chain.rules):
+                break
+        for state, rows in flows.items():
+            if rows:
+                merge(back.setdefault(state, {}), rows)
+        return back
+
+    def _one_state(self, chain: Chain, flows: Flow, at: int, back: Flow, depth: int) -> int:
+        """Go on while all packets are of one state; return the place of the next rule."""
+        ((state, live),) = flows.items()
+        places, rules = self.folds.chain(chain, self._hook, state)
+        index = bisect_left(places, at)
+        while index < len(places):
+            if not live:
+                flows.clear()
+                break
+            length = run_of(rules, index)
+            if length and heavy(self.grid, rules[index : index + length], live):
+                self._run(rules[index : index + length], state, live, back)
+                index += length
+                continue
+            for folded in rules[index : index + max(length, 1)]:
+                index += 1
+                others = self._rule(folded, state, live, back, depth)
+                if others:
+                    for other, rows in others.items():
+                        merge(flows.setdefault(other, {}), rows)
+                    if len(flows) > 1:
+                        return places[index - 1] + 1
+        return len(chain.rules)
+
+    def _one_rule(self, chain: Chain, flows: Flow, at: int, back: Flow, depth: int) -> int:
+        """Send packets of several states through the next rule that meets any; return the place after it."""
+        following = len(chain.rules)
+        for state in flows:
+            places, _rules = self.folds.chain(chain, self._hook, state)
+            index = bisect_left(places, at)
+            if index < len(places):
+                following = min(following, places[index])
+        if following == len(chain.rules):
+            return following
+        for state in list(flows):
+            places, rules = self.folds.chain(chain, self._hook, state)
+            index = bisect_left(places, following)
+            if index < len(places) and places[index] == following:
+                for other, rows in self._rule(rules[index], state, flows[state], back, depth).items():
+                    merge(flows.setdefault(other, {}), rows)
+        for state in [state for state, rows in flows.items() if not rows]:
+            del flows[state]
+        return following + 1
+
+    def _run(self, rules: Sequence[Folded], state: State, live: Rows, back: Flow) -> None:
+        run = Run(self.grid, rules, live)
+        self.notes.too_many = True
+        for folded in rules:
+            self.notes.reached.add(folded.rule)
+        if run.accepted:
+            self._accept(state, run.accepted)
+        if run.dropped:
+            self.outcome.drop(state, run.dropped)
+        if run.returned:
+            merge(back.setdefault(state, {}), run.returned)
+
+    def _taken(self, box: Box, live: Rows) -> Rows:
+        bits = self.grid.bits(box.dst, box.units)
+        if not bits:
+            return {}
+        ranges = None if box.src is None else self.grid.ranges(box.src)
+        return take(live, ranges, bits, box.sure)
+
+    def _rule(self, folded: Folded, state: State, live: Rows, back: Flow, depth: int) -> Flow:
+        """Send *live* through one rule. What goes on to the next rule stays in *live*, or is returned when it came
+        back or changed."""
+        rule = folded.rule
+        goes_on: Flow = {}
+        self.notes.tried[rule] = None
+        if folded.rest is None:
+            for box, verdict in folded.items:
+                taken = self._taken(box, live)
+                if taken and verdict is not None:
+                    self._met(rule, folded.unknown)
+                    self._verdict(rule, verdict, state, taken, goes_on, back, depth)
+            return goes_on
+        taken = {}
+        for box, _verdict in folded.items:
+            merge(taken, self._taken(box, live))
+        if taken:
+            self._met(rule, folded.unknown)
+            self._steps(rule, folded.rest, state, taken, goes_on, back, depth)
+        return goes_on
+
+    def _met(self, rule: Rule, unknown: Tuple[str, ...]) -> None:
+        self.notes.reached.add(rule)
+        for what in unknown:
+            self.notes.unknown[rule, what] = None
+
+    def _verdict(
+        self, rule: Rule, verdict: Verdict, state: State, taken: Rows, goes_on: Flow, back: Flow, depth: int
+    ) -> None:
+        name = verdict.name
+        if name in ("jump", "goto"):
+            chain = rule.chain
+            target = self.chains.get((chain.source, chain.family, chain.table, verdict.target))
+            returned = {state: taken} if target is None else self._chain(target, {state: taken}, depth + 1)
+            for other, rows in returned.items():
+                merge((goes_on if name == "jump" else back).setdefault(other, {}), rows)
+            return
+        self.notes.hit(rule.chain, rule, name)
+        if name == "accept":
+            self._accept(state, taken)
+        elif name == "return":
+            merge(back.setdefault(state, {}), taken)
+        elif name == "continue":
+            merge(goes_on.setdefault(state, {}), taken)
+        elif name == "queue":
+            self.notes.unknown[rule, "queue"] = None
+            self._accept(state, taken)
+            self.outcome.drop(state, taken)
+        elif name == "stolen":
+            merge(self.outcome.moved, taken)
+            self.outcome.drop(state._replace(moved=True), taken)
+        else:
+            self.outcome.drop(state, taken)
+
+    def _steps(self, rule: Rule, at: int, state: State, rows: Rows, goes_on: Flow, back: Flow, depth: int) -> None:
+        """Send *rows* through the rest of a rule, from a step that changes packets or that boxes cannot say."""
+        if at >= len(rule.steps):
+            merge(goes_on.setdefault(state, {}), rows)
+            return
+        step = rule.steps[at]
+        view = self.folds.view(self._hook, state)
+        if isinstance(step, Match):
+            matched, rest = self._negated(view, step, rows)
+            if rest:
+                merge(goes_on.setdefault(state, {}), rest)
+            if matched:
+                self._steps(rule, at + 1, state, matched, goes_on, back, depth)
+            return
+        if isinstance(step, Unknown):
+            if step.family and step.family != view.family:
+                merge(goes_on.setdefault(state, {}), rows)
+                return
+            self.notes.unknown[rule, step.what] = None
+            merge(goes_on.setdefault(state, {}), rows)
+            self._steps(rule, at + 1, state, rows, goes_on, back, depth)
+            return
+        if isinstance(step, Vmap):
+            live = dict(rows)
+            for element, verdict, soft in step.elements:
+                for box in view.element(step.keys, element, not soft):
+                    taken = self._taken(box, live)
+                    if taken:
+                        self._verdict(rule, verdict, state, taken, goes_on, back, depth)
+            if live:
+                self._steps(rule, at + 1, state, live, goes_on, back, depth)
+            return
+        if isinstance(step, Verdict):
+            self._verdict(rule, step, state, rows, goes_on, back, depth)
+            return
+        if isinstance(step, Nat):
+            left = self._nat(rule, step, view, rows)
+            if left:
+                self._steps(rule, at + 1, state, left, goes_on, back, depth)
+            return
+        for changed, some in self._changed(rule, step, view, rows):
+            if changed is None:
+                merge(goes_on.setdefault(state, {}), some)
+            else:
+                self._steps(rule, at + 1, changed, some, goes_on, back, depth)
+
+    def _negated(self, view: View, match: Match, rows: Rows) -> Tuple[Rows, Rows]:
+        """Split *rows* into what may match and what may not, for a match that boxes could not say."""
+        boxes = view.match(match)
+        if boxes is None:
+            inside = view.match(match._replace(negated=False)) or []
+            matched = dict(rows)
+            rest: Rows = {}
+            for box in inside:
+                if box.sure:
+                    merge(rest, self._taken(box, matched))
+            for box in inside:
+                if not box.sure:
+                    merge(rest, self._taken(box, dict(matched)))
+            return matched, rest
+        rest = dict(rows)
+        matched = {}
+        for box in boxes:
+            merge(matched, self._taken(box, rest))
+        return matched, rest
+
+    def _nat(self, rule: Rule, step: Nat, view: View, rows: Rows) -> Rows:
+        """Apply NAT; what it applies to is accepted. Return what it does not apply to."""
+        live = dict(rows)
+        state = view.state
+        for box, target, sure in nat.targets(step, view):
+            taken = self._taken(box, live)
+            if taken and not sure:
+                merge(live, taken)
+            if not taken:
+                continue
+            for changed, bits in nat.applied(target, view, self.grid):
+                some = limited(taken, bits)
+                if not some:
+                    continue
+                self.notes.hit(rule.chain, rule, target.kind)
+                if changed.moved and not state.moved:
+                    merge(self.outcome.moved, some)
+                self._accept(changed, some)
+        return live
+
+    def _changed(self, rule: Rule, step: object, view: View, rows: Rows) -> List[Tuple[Optional[State], Rows]]:
+        """What a step makes of packets: their new states. None: the rule ends for them."""
+        state = view.state
+        if isinstance(step, SetMark):
+            if step.which == "ctmark" and state.ct in (NOT_YET, UNTRACKED):
+                return [(state, rows)]
+            return [(marked(state, step), rows)]
+        if isinstance(step, Notrack):
+            return [(state._replace(ct=UNTRACKED) if state.ct == NOT_YET else state, rows)]
+        if isinstance(step, Rewrite):
+            return self._rewritten(rule, step, view, rows)
+        if isinstance(step, Divert):
+            self.notes.unknown[rule, step.what] = None
+            self.notes.hit(rule.chain, rule, step.what)
+            merge(self.outcome.moved, rows)
+            if step.drops or step.what == "synproxy":
+                self.outcome.drop(state._replace(moved=True), rows)
+            return [(state._replace(diverted=True, moved=True), rows), (None, rows)]
+        return [(state, rows)]
+
+    def _rewritten(self, rule: Rule, step: Rewrite, view: View, rows: Rows) -> List[Tuple[Optional[State], Rows]]:
+        state = view.state
+        if step.field == "other":
+            return [(state, rows)]
+        if step.family and step.family != view.family:
+            return [(None, rows)]
+        value = step.value if step.value is not None else ((0, view.top),)
+        if step.field == "src":
+            return [(state._replace(src=value), rows)]
+        self.notes.hit(rule.chain, rule, "rewritten")
+        merge(self.outcome.moved, rows)
+        if step.field == "dst":
+            return [(state._replace(dst=value, moved=True), rows)]
+        ports = step.value if step.value is not None else ((0, 65535),)
+        return [(state._replace(port=ports, moved=True), rows)]
+
+
+def _few(flows: Flow) -> Flow:
+    """Keep the number of states bounded: forget marks when there are too many."""
+    if len(flows) <= _MOST_STATES:
+        return flows
+    found: Flow = {}
+    for state, rows in flows.items():
+        merge(found.setdefault(state._replace(mark=(0, 0), ctmark=(0, 0)), {}), rows)
+    return found
+
+
+def tracked(flow: Flow, sure: bool) -> Flow:
+    """Return *flow* after connection tracking saw it, or, when not *sure*, after it perhaps did."""
+    found: Flow = {}
+    for state, rows in flow.items():
+        changed = state._replace(ct=NEW if sure else EITHER) if state.ct in (NOT_YET, EITHER) else state
+        merge(found.setdefault(changed, {}), rows)
+    return found
+
+
+def refs(hits: Sequence[Hit], text: Callable[[Rule], str]) -> List[Ref]:
+    """Return where the rules of *hits* stand."""
+    found = []
+    for hit in hits:
+        chain, rule = hit.chain, hit.rule
+        words = f"policy {hit.verdict}" if rule is None else text(rule)
+        found.append(Ref(chain.family, chain.table, chain.name, None if rule is None else rule.handle, words))
+    return found
