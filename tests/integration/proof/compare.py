@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -67,15 +68,21 @@ def problems(analysis: Any, point: Point, truth: Truth, exact: bool, proxied: bo
 
 
 def check(case: Case, analyse: Analyse, only: int | None = None) -> list[Disagreement]:
-    """Compare every point of a case, or *only* one."""
-    analysis = analyse(case.loaded, ports=list(universe.PORTS))
+    """Compare every point of a case, or *only* one. An evaluator that fails disagrees."""
     exact, proxied = not case.ruleset.unknown, "tproxy" in case.ruleset.unknown
-    return [
-        Disagreement(case, at, what, told)
-        for at, (point, truth) in enumerate(zip(case.points, case.truths, strict=True))
-        if only in (None, at)
-        for what, told in problems(analysis, point, truth, exact, proxied)
-    ]
+    found: list[Disagreement] = []
+    at = only or 0
+    try:
+        analysis = analyse(case.loaded, ports=list(universe.PORTS))
+        for at, (point, truth) in enumerate(zip(case.points, case.truths, strict=True)):
+            if only in (None, at):
+                found += [
+                    Disagreement(case, at, what, told)
+                    for what, told in problems(analysis, point, truth, exact, proxied)
+                ]
+    except Exception as error:  # noqa: BLE001 - whatever it stumbles over is its answer
+        found.append(Disagreement(case, at, f"it fails with {type(error).__name__}", traceback.format_exc(limit=-4)))
+    return found
 
 
 class Tally:
