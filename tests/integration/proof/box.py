@@ -3,8 +3,8 @@
 
 Devices are tun devices held open by this process: a packet written to one arrives at the host over it, a packet
 read from one has left the host after every hook. A raw socket sees what was delivered after the last chain of
-input. A packet socket on the loopback device sees what output sent back to the host itself. The number of a point
-travels as TCP sequence number, which NAT leaves alone, so a packet is known again however it was changed.
+input. The number of a point travels as TCP sequence number, which NAT leaves alone, so a packet is known again
+however it was changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _IPV6_HDRINCL = 36
-_OUTGOING = 4
 _SYN, _SYN_FLAGS = 0x02, 0x17
 _MAGIC = 0x5A700000
 _EMPTY = {
@@ -44,7 +43,7 @@ class Seen(NamedTuple):
     """A packet that came through: where it came out, and its ends by then."""
 
     where: str
-    """A device, "lo" for what output sent to the host itself, or "local" for what was delivered."""
+    """A device, or "local" for what was delivered to the host itself."""
     source: str
     destination: str
     port: int
@@ -137,9 +136,7 @@ class Box:
         self._in4 = self._socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
         self._in6 = self._socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_TCP)
         self._in6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        self._lo = self._socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-        self._lo.bind(("lo", 3))
-        for fd in (*self._tuns.values(), self._in4.fileno(), self._in6.fileno(), self._lo.fileno()):
+        for fd in (*self._tuns.values(), self._in4.fileno(), self._in6.fileno()):
             self._poll.register(fd, select.EPOLLIN)
         self._make_proxy()
 
@@ -263,9 +260,6 @@ class Box:
             return _read_packet(self._names[fd], os.read(fd, 2048))
         if fd == self._in4.fileno():
             return _read_packet("local", self._in4.recv(2048))
-        if fd == self._lo.fileno():
-            data, sender = self._lo.recvfrom(2048)
-            return _read_packet("lo", data) if sender[2] == _OUTGOING else None
         tcp, ancillary, _flags, sender = self._in6.recvmsg(2048, 64)
         read = _read_tcp(tcp)
         if read is None:
@@ -294,10 +288,6 @@ class Truth(NamedTuple):
 
 
 def truth(point: Point, seen: Sequence[Seen]) -> Truth:
-    """Judge a point by where its packet was seen.
-
-    What output sends back to the host itself has passed output; that input may still refuse it is another matter.
-    """
-    outs = [one for one in seen if point.direction != "egress" or one.where != "local"]
+    """Judge a point by where its packet was seen at the end: after a device, or delivered."""
     expected = "local" if point.direction == "ingress" else point.oif
-    return Truth(bool(outs), any((one.where, *one[2:]) != (expected, point.destination, point.port) for one in outs))
+    return Truth(bool(seen), any((one.where, *one[2:]) != (expected, point.destination, point.port) for one in seen))

@@ -64,7 +64,7 @@ CASES = {
             chain("input", policy="drop"),
             *(chain(hook, BACK, kind="nat", priority=-100) for hook in ("prerouting", "output")),
         ),
-        {OUT4: MOVED, OUT6: MOVED, OVER4: DROPPED, IN6: DROPPED},
+        {OUT4: DROPPED, OUT6: DROPPED, OVER4: DROPPED, IN6: DROPPED},
     ),
     "sent away, then dropped": (
         table(
