@@ -75,6 +75,10 @@ def test_management_is_exactly_what_is_declared(locks: list[Any]) -> None:
         firewall = hosts[host.name]["firewall"]
         assert firewall["lockdown"] == bool(mine)
         own = [str(block) for block in host.addresses]
+        for way in firewall["management"]:
+            assert same_family(way["source"], way["destination"])
+            assert (way["source"] if way["direction"] == "egress" else way["destination"]) in own
+            assert not {way["source"], way["destination"]} <= set(own)
         for address in own:
             for other in POINTS:
                 if other in own or not same_family(address, other):

@@ -137,6 +137,27 @@ def test_rules_admit_exactly_what_is_declared(world: SmallWorld, ports: list[set
                     assert rules.admit(source, destination, port) == declared(name, source, destination, port), point
 
 
+def canonical(text: str) -> str:
+    """An address or a network as plans write it (RFC 5952): an address without its prefix."""
+    network = ipaddress.ip_network(text)
+    return str(network[0] if network.prefixlen == network.max_prefixlen else network)
+
+
+@slow
+@given(worlds())
+def test_ends_of_every_rule_are_of_one_family_and_one_spelling(world: SmallWorld) -> None:
+    for host in world.plan.hosts.values():
+        firewall = host["firewall"]
+        for rule in [*firewall["egress"], *firewall["ingress"], *firewall["forward"], *host["probes"]]:
+            ends = (rule["source"], rule["destination"])
+            assert same_family(*ends), rule
+            assert tuple(map(canonical, ends)) == ends
+        for direction, near in (("egress", "source"), ("ingress", "destination")):
+            assert {rule[near] for rule in firewall[direction]} <= set(host["addresses"])
+        for rule in firewall["forward"]:
+            assert not {rule["source"], rule["destination"]} & set(host["addresses"])
+
+
 def admitted(plan: Any) -> set[tuple[Any, ...]]:
     """Everything that the rules of a plan admit among POINTS."""
     return {
