@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Sequence, Set, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Chain, Element, Key, Match, Nat, Rewrite, Rule, Vmap
+from .model import Chain, Element, Key, Match, Nat, Rewrite, Rule, Verdict, Vmap
 from .spans import Spans, contains
 from .walk import Program
 
@@ -19,17 +19,45 @@ _SIDES = {"src": 0, "osrc": 0, "srctype": 0, "dst": 1, "odst": 1, "dsttype": 1}
 def mentions(chains: Program, family: int, ports: Sequence[int], facts: Facts) -> List[Mention]:
     """Return what the rules that concern *ports* mention of one IP *family*."""
     rewritten = any(_moves_ports(chain) for chain in chains.values())
+    changed_sources = _behind_source_nat(chains)
     found: List[Mention] = []
     typed = False
     for chain in chains.values():
         if chain.family == ("ip6" if family == 4 else "ip"):
             continue
+        changed = changed_sources is None or chain in changed_sources
         for rule in chain.rules:
             if rewritten or _concerns(rule, ports):
-                typed = _of_rule(rule, family, found) or typed
+                typed = _of_rule(rule, family, changed, found) or typed
     if typed:
         own = facts.own[family]
         found += [Mention(spans, spans) for spans in (own.local, own.broadcast, facts.of_type(family, "multicast")[0])]
+    return found
+
+
+def _behind_source_nat(chains: Program) -> Optional[Set[Chain]]:
+    """The chains that may meet packets whose source was changed; None: all."""
+    steps = [(chain, step) for chain in chains.values() for rule in chain.rules for step in rule.steps]
+    if any(isinstance(step, Rewrite) and step.field == "src" for _chain, step in steps):
+        return None
+    if not any(isinstance(step, Nat) for _chain, step in steps):
+        return set()
+    waiting = [chain for chain in chains.values() if chain.hook in ("input", "postrouting", "egress")]
+    found: Set[Chain] = set()
+    while waiting:
+        chain = waiting.pop()
+        if chain in found:
+            continue
+        found.add(chain)
+        for rule in chain.rules:
+            for step in rule.steps:
+                verdicts = [step] if isinstance(step, Verdict) else []
+                if isinstance(step, Vmap):
+                    verdicts = [verdict for _element, verdict, _soft in step.elements]
+                for target in {verdict.target for verdict in verdicts}:
+                    called = chains.get((chain.source, chain.family, chain.table, target))
+                    if called is not None:
+                        waiting.append(called)
     return found
 
 
@@ -56,8 +84,9 @@ def _concerns(rule: Rule, ports: Sequence[int]) -> bool:
     return True
 
 
-def _of_rule(rule: Rule, family: int, found: List[Mention]) -> bool:
-    """Add what *rule* mentions to *found*; return whether it asks for types of addresses."""
+def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bool:
+    """Add what *rule* mentions to *found*; return whether it asks for types of addresses. When *changed*, packets may
+    come with another source than they had, so that its sources say nothing about which packets meet it."""
     sides: List[Optional[Spans]] = [None, None]
     several: List[Tuple[Tuple[Key, ...], Iterable[Element]]] = []
     typed = False
@@ -75,14 +104,22 @@ def _of_rule(rule: Rule, family: int, found: List[Mention]) -> bool:
             if isinstance(step, Nat):
                 _targets(step, family, found)
     if sides[0] is not None or sides[1] is not None:
-        found.append(Mention(sides[0], sides[1]))
+        _add(found, sides, changed)
     for keys, elements in several:
         for element in elements:
             each: List[Optional[Spans]] = [None, None]
             _one(keys, element, family, each)
             if each[0] is not None or each[1] is not None:
-                found.append(Mention(each[0], each[1]))
+                _add(found, each, changed)
     return typed
+
+
+def _add(found: List[Mention], sides: Sequence[Optional[Spans]], changed: bool) -> None:
+    if changed:
+        found.append(Mention(sides[0], None))
+        found.append(Mention(None, sides[1]))
+    else:
+        found.append(Mention(sides[0], sides[1]))
 
 
 def _one(keys: Sequence[Key], element: Element, family: int, sides: List[Optional[Spans]]) -> None:

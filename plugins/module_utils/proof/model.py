@@ -101,12 +101,15 @@ class Unknown(NamedTuple):
 
 
 class SetMark(NamedTuple):
-    """*which* (mark or ctmark) becomes ((*base* & *keep*) ^ *flip*); base is mark, ctmark, zero or unknown."""
+    """*which* (mark or ctmark) becomes ((*base* & *keep*) ^ *flip* ^ (*other* & *other_keep*)); the bases are mark,
+    ctmark, zero or unknown, and no bit is kept of both."""
 
     which: str
     base: str
     keep: int
     flip: int
+    other: str = "zero"
+    other_keep: int = 0
 
 
 class Target(NamedTuple):

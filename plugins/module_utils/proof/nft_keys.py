@@ -74,6 +74,8 @@ _META: Dict[str, Left] = {
     "nfproto": Key("family"),
     "protocol": Key("family"),
     "mark": Key("mark"),
+    # The kernel hands on only what came for this host, and TCP takes nothing else (tcp_v4_rcv in tcp_ipv4.c).
+    "pkttype": Fixed(0, ALL_BITS, PACKET_TYPES),
     "iif": Key("iif"),
     "iifname": Key("iif"),
     "oif": Key("oif"),

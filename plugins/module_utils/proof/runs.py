@@ -101,8 +101,11 @@ class Run:
         found = []
         for folded in rules:
             for box, verdict in folded.items:
+                ranges = ((0, len(grid.rows)),) if box.src is None else grid.ranges(box.src)
+                if not ranges or verdict is None:
+                    continue
                 bits = grid.bits(box.dst, box.units)
-                if not bits or verdict is None:
+                if not bits:
                     continue
                 name = verdict.name
                 tag = Tag(
@@ -111,7 +114,6 @@ class Run:
                     bits if name == "return" else 0,
                     self._full ^ bits if box.sure else self._full,
                 )
-                ranges = ((0, len(grid.rows)),) if box.src is None else grid.ranges(box.src)
                 found += [Placed(start, end, tag) for start, end in ranges]
         return found
 

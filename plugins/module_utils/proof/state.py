@@ -56,21 +56,25 @@ FORWARD = Hook("forward", "has", "has")
 
 def marked(state: State, step: SetMark) -> State:
     """Return *state* after a mark was set."""
-    if step.base == "zero":
-        value, known = 0, MARK_TOP
-    elif step.base == "unknown":
-        value, known = 0, 0
-    else:
-        value, known = state.mark if step.base == "mark" else state.ctmark
-    if step.base == "ctmark" and state.ct != NEW:
-        # Without a connection there is no mark to read, and the rule ends.
-        value, known = 0, 0
-    # A bit that is not kept is known, whatever it was.
-    known = (known | ~step.keep) & MARK_TOP
-    value = ((value & step.keep) ^ step.flip) & known
+    value, known = _kept(state, step.base, step.keep)
+    other, other_known = _kept(state, step.other, step.other_keep)
+    known &= other_known
+    value = (value ^ other ^ step.flip) & known
     if step.which == "mark":
         return state._replace(mark=(value, known))
     return state._replace(ctmark=(value, known))
+
+
+def _kept(state: State, base: str, keep: int) -> Bits:
+    value, known = 0, MARK_TOP
+    if base == "mark":
+        value, known = state.mark
+    elif base == "unknown" or (base == "ctmark" and state.ct == EITHER):
+        known = 0
+    elif base == "ctmark":
+        value, known = state.ctmark
+    # A bit that is not kept is known, whatever it was.
+    return value & keep, (known | ~keep) & MARK_TOP
 
 
 def joined(one: Bits, other: Bits) -> Bits:

@@ -205,10 +205,14 @@ class Walk:
             merge(back.setdefault(state, {}), run.returned)
 
     def _taken(self, box: Box, live: Rows) -> Rows:
+        ranges = None
+        if box.src is not None:
+            ranges = self.grid.ranges(box.src)
+            if not ranges:
+                return {}
         bits = self.grid.bits(box.dst, box.units)
         if not bits:
             return {}
-        ranges = None if box.src is None else self.grid.ranges(box.src)
         return take(live, ranges, bits, box.sure)
 
     def _rule(self, folded: Folded, state: State, live: Rows, back: Flow, depth: int) -> Flow:
@@ -355,8 +359,10 @@ class Walk:
         """What a step makes of packets: their new states. None: the rule ends for them."""
         state = view.state
         if isinstance(step, SetMark):
-            if step.which == "ctmark" and state.ct in (NOT_YET, UNTRACKED):
-                return [(state, rows)]
+            if "ctmark" in (step.which, step.base, step.other) and state.ct in (NOT_YET, UNTRACKED):
+                # nft ends a rule that reads the mark of no connection, iptables goes on; setting it does nothing.
+                reads = step.base == "ctmark" and rule.chain.source == "nft"
+                return [(None if reads else state, rows)]
             return [(marked(state, step), rows)]
         if isinstance(step, Notrack):
             return [(state._replace(ct=UNTRACKED) if state.ct == NOT_YET else state, rows)]
@@ -366,9 +372,11 @@ class Walk:
             self.notes.unknown[rule, step.what] = None
             self.notes.hit(rule.chain, rule, step.what)
             merge(self.outcome.moved, rows)
+            led = state._replace(diverted=True, moved=True)
             if step.drops or step.what == "synproxy":
-                self.outcome.drop(state._replace(moved=True), rows)
-            return [(state._replace(diverted=True, moved=True), rows), (None, rows)]
+                self.outcome.drop(led, rows)
+                merge(self.outcome.straight, rows)
+            return [(led, rows)] if step.drops else [(led, rows), (None, rows)]
         return [(state, rows)]
 
     def _rewritten(self, rule: Rule, step: Rewrite, view: View, rows: Rows) -> List[Tuple[Optional[State], Rows]]:
