@@ -39,7 +39,7 @@ def draw(rng: random.Random) -> Ruleset:
     if kind != "nft":
         restores, unknown = iptables.restores(rng)
         made = replace(made, restores=restores, unknown=made.unknown | unknown)
-    return made
+    return replace(made, unknown=made.unknown | {"order"}) if made.tied() else made
 
 
 def mended(ruleset: Ruleset, error: str) -> Ruleset | None:

@@ -38,13 +38,11 @@ class Maker:
         width = 32 if self.version == 4 else 128
         if self.some(0.08):
             return "10.0.0.0/8" if self.version == 4 else "fd00::/8"
-        if self.some(0.12):
-            odd = (
-                ("0.0.0.{}", "255.255.255.") if self.version == 4 else ("::{:x}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:")
-            )
-            base = self.one()
+        if self.wild and self.some(0.2):
+            self.unknown.add("bits of addresses")
             if self.version == 4:
-                return f"{base}/{odd[1]}{self.rng.choice((251, 245, 254))}"
+                return f"{self.one()}/255.255.255.{self.rng.choice((251, 245, 254))}"
+            return f"{self.one()}/ffff:ffff:ffff:ffff:ffff:ffff:ffff:{self.rng.choice(('fff5', 'fffb', 'fffe'))}"
         return f"{self.one()}/{width - self.rng.choice((0, 0, 1, 2, 3))}"
 
     def span(self) -> str:

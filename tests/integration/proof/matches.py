@@ -26,10 +26,10 @@ class Matches(Operands):
             (7, lambda: self.marked(where)),
             (7, lambda: self.state(where)),
             (5, lambda: self.protocol(where, version)),
-            (3, lambda: self.bits(version, side)),
+            (2 + self.wild, lambda: f"tcp dport & 1 {self.rng.choice(('==', '!='))} 1"),
         ]
         if self.wild:
-            makers.append((9, lambda: self.mystery(where)))
+            makers += [(9, lambda: self.mystery(where)), (3, lambda: self.bits(version, side))]
         weights = [weight for weight, _make in makers]
         return self.rng.choices([make for _weight, make in makers], weights)[0]()
 
@@ -42,6 +42,8 @@ class Matches(Operands):
             key = self.rng.choice(("iif", "oif"))
         if self.rng.random() < 0.06:
             key = {"iif": "oif", "oif": "iif"}[key]
+        if key == "iif" and where.hook == "postrouting":
+            self.unknown.add("a device that kernels forget")
         if self.rng.random() < 0.15:
             return f"{key} {self.negation()}{self.rng.choice((*DEVICES, 'lo'))}"
         if self.rng.random() < 0.3:
@@ -107,8 +109,7 @@ class Matches(Operands):
         mask = self.rng.choice((1, 2, 3, 5, 9))
         value = self.rng.randrange(16) & mask
         shape = "0.0.0.{}" if version == 4 else "::{:x}"
-        if self.rng.random() < 0.3:
-            return f"tcp dport & {mask} {self.rng.choice(('==', '!='))} {value}"
+        self.unknown.add("bits of addresses")
         return f"{L[version]} {side} & {shape.format(mask)} {self.rng.choice(('==', '!='))} {shape.format(value)}"
 
     def mystery(self, where: Where) -> str:

@@ -131,6 +131,8 @@ class Operands:
         )
         if self.rng.random() < 0.15 and where.hook not in ("output", ""):
             sides = ("iif", *sides)
+            if where.hook == "postrouting":
+                self.unknown.add("a device that kernels forget")
         columns, expressions, types = [], [], []
         for side in sides:
             if side == "port":

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+
+_HEAD = re.compile(r"type (\w+) hook (\w+).* priority (-?\d+)")
+_PRIORITIES = {"raw": "-300", "mangle": "-150", "filter": "0"}
 
 
 @dataclass
@@ -45,6 +50,26 @@ class Ruleset:
     """(tool, lines of its input) for each iptables-restore."""
     unknown: set[str] = field(default_factory=set)
     """What an evaluator cannot decide from rules and the first packet's ends alone."""
+
+    def tied(self) -> bool:
+        """Whether base chains share a hook and a priority: the kernel runs those in the order of their loading."""
+        places: Counter[tuple[str, ...]] = Counter()
+        for table in self.tables:
+            for chain in table.chains:
+                if found := _HEAD.search(chain.head):
+                    for family in ("ip", "ip6") if table.family in ("inet", "netdev") else (table.family,):
+                        places[(family, "nat" if found[1] == "nat" else "", *found.groups()[1:])] += 1
+        for tool, lines in self.restores:
+            family, table_name = "ip6" if tool.startswith("ip6") else "ip", ""
+            for line in lines:
+                if line.startswith("*"):
+                    table_name = line[1:]
+                elif line.startswith(":") and line.split()[1] != "-":
+                    hook = line[1:].split()[0].lower()
+                    usual = "100" if hook in ("input", "postrouting") else "-100"
+                    prio = usual if table_name == "nat" else _PRIORITIES[table_name]
+                    places[family, "nat" if table_name == "nat" else "", hook, prio] += 1
+        return max(places.values(), default=0) > 1
 
     def lines(self) -> dict[int, tuple[Chain, int]]:
         """Where each rule of nft's text stands in it: line number, counted from 1, to (chain, index)."""
