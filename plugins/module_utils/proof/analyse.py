@@ -291,7 +291,7 @@ def traced(hits: Sequence[Hit]) -> Trace:
     opening = [hit for hit in hits if hit.verdict in ("accept", "queue") and hit.rule is not None]
     closing = [hit for hit in hits if hit.verdict in ("drop", "queue", "stolen")]
     leading = [hit for hit in hits if hit.verdict not in ("accept", "drop", "queue", "return", "continue")]
-    policies = [hit for hit in hits if hit.verdict == "accept" and hit.rule is None]
+    policies = [hit for hit in hits if hit.verdict == "accept" and hit.rule is None and hit.chain.rules]
     return Trace(
         tuple(refs(opening or policies, wording.rule)),
         tuple(refs(closing, wording.rule)),

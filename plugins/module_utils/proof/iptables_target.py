@@ -22,8 +22,29 @@ _VERDICTS = {
 }
 # They count, log, or change fields that no rule here looks at.
 _WITHOUT_EFFECT = frozenset(
-    ("LOG", "NFLOG", "ULOG", "TRACE", "AUDIT", "TCPMSS", "TCPOPTSTRIP", "CLASSIFY", "DSCP", "TOS", "TTL", "HL", "TEE")
-    + ("CHECKSUM", "SECMARK", "CONNSECMARK", "IDLETIMER", "LED", "RATEEST", "ECN", "SET")
+    (
+        "LOG",
+        "NFLOG",
+        "ULOG",
+        "TRACE",
+        "AUDIT",
+        "TCPMSS",
+        "TCPOPTSTRIP",
+        "CLASSIFY",
+        "DSCP",
+        "TOS",
+        "TTL",
+        "HL",
+        "CHECKSUM",
+        "SECMARK",
+        "CONNSECMARK",
+        "IDLETIMER",
+        "LED",
+        "RATEEST",
+        "ECN",
+        "SET",
+        "TEE",
+    )
 )
 
 

@@ -42,7 +42,7 @@ class Interfaces:
 
     def _signature(self, name: str) -> Tuple[object, ...]:
         own = self._known.get(name)
-        exact = name if name in self._exact else ""
+        exact = name if name in self._exact or name == LOOPBACK else ""
         starts = tuple(start for start in self._starts if same_name(start, name))
         kind = (own.kind, own.group) if own and self._typed else ("", "")
         return exact, starts, kind, own.lower if own else ()

@@ -1,0 +1,73 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""By which interfaces packets of a network come and go, as the host's routes say. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from .addresses import prefix
+from .model import TOP, WIDTH, Loaded
+from .spans import Span
+
+# What `ip rule` shows when nobody added any.
+_USUAL_TABLES = ("local", "main", "default", "255", "254", "253")
+_DEVICELESS = ("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast")
+
+
+class Way(NamedTuple):
+    """One route: the addresses it is for, the length of its prefix, its interfaces."""
+
+    span: Span
+    length: int
+    devices: FrozenSet[str]
+
+
+class Routes:
+    """The routes of a host. Where they are not known, or depend on more than the address, every answer is None."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._ways: Dict[int, List[Way]] = {4: [], 6: []}
+        self.known = bool(loaded.routes.strip()) and _usual(loaded.rules)
+        if self.known:
+            for route in json.loads(loaded.routes):
+                version, way = _way(route)
+                if way is not None and route.get("table", "main") in ("main", "254"):
+                    self._ways[version].append(way)
+
+    def devices(self, version: int, span: Span) -> Optional[FrozenSet[str]]:
+        """Return the interfaces towards the addresses *span*, None when that is not known."""
+        if not self.known:
+            return None
+        first, last = span
+        inside = [way for way in self._ways[version] if way.span[0] <= last and way.span[1] >= first]
+        around = [way for way in inside if way.span[0] <= first and way.span[1] >= last]
+        longest = max((way.length for way in around), default=-1)
+        found = {device for way in inside if way.length >= longest for device in way.devices}
+        return frozenset(found) or None
+
+
+def _usual(rules: str) -> bool:
+    items: List[Dict[str, Any]] = json.loads(rules) if rules.strip() else []
+    return bool(items) and all(
+        str(item.get("table", "")) in _USUAL_TABLES and item.get("src", "all") == "all" and len(item) <= 4
+        for item in items
+    )
+
+
+def _way(route: Dict[str, Any]) -> Tuple[int, Optional[Way]]:
+    if route.get("type") in _DEVICELESS:
+        return 4, None
+    devices = frozenset(
+        str(hop["dev"]) for hop in [route, *route.get("nexthops", ())] if isinstance(hop, dict) and hop.get("dev")
+    )
+    target = str(route.get("dst", ""))
+    if target == "default":
+        version = 6 if route.get("family") == "inet6" or ":" in str(route.get("gateway", "")) else 4
+        return version, Way((0, TOP[version]), 0, devices)
+    base, _slash, length = target.partition("/")
+    bits = int(length) if length else WIDTH[6 if ":" in base else 4]
+    version, span = prefix(base, bits)
+    return version, Way(span, bits, devices)
