@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from .addresses import Own, prefix, spans_of
 from .model import TOP, Interface, Loaded
+from .routes import Routes
 from .spans import Span, Spans, invert, join, normal
 
 _LOOPBACK = {4: (127 << 24, (128 << 24) - 1), 6: (1, 1)}
@@ -26,6 +27,7 @@ class Facts:
 
     def __init__(self, loaded: Loaded) -> None:
         self.interfaces: Tuple[Interface, ...] = tuple(loaded.interfaces)
+        self.routes = Routes(loaded)
         routes = json.loads(loaded.routes) if loaded.routes.strip() else []
         self.own = {version: _own(version, self.interfaces, routes) for version in (4, 6)}
 

@@ -11,7 +11,7 @@ from . import units as units_of
 from .facts import Facts
 from .model import PORT_TOP, TOP, Element, Key, Match, Rule, Unknown, Value, Verdict, Vmap
 from .nft_keys import CT_STATES, LINK_TYPES
-from .spans import Spans, contains, invert, join, meet, minus
+from .spans import Spans, contains, invert, join, meet, minus, normal
 from .state import EITHER, NEW, NOT_YET, UNSURE, UNTRACKED, Hook, State, answer, bits_in
 
 _REAL_PORTS: Spans = ((1, PORT_TOP),)
@@ -164,6 +164,8 @@ class View:
             return self._type(key, value)  # type: ignore[arg-type]
         if name in ("iif", "oif", "iiftype", "oiftype", "iifgroup", "oifgroup"):
             return self._interface(key, tuple(_kind(key, word) for word in value))
+        if name == "reverse":
+            return self._reverse(value)  # type: ignore[arg-type]
         return self._decided(self._other(key, value))  # type: ignore[arg-type]
 
     def _other(self, key: Key, wanted: Spans) -> Optional[bool]:
@@ -201,6 +203,21 @@ class View:
         if key.mask != -1:
             return self._decided(None)
         return self._decided(answer(self.state.port, wanted))
+
+    def _reverse(self, wanted: Spans) -> List[Box]:
+        if self.state.src is not None or self.state.iif is not None or self.hook.iif != "has":
+            return self._decided(None)
+        right, wrong = contains(wanted, 1), contains(wanted, 0)
+        found: List[Box] = []
+        for at, item in enumerate(self.units.ins):
+            units = self.units.of_interfaces("iif", [at])
+            if item.open or len(item.present) != 1:
+                found.append(Box(None, None, units, False))
+                continue
+            back, unclear = self.facts.routes.back(self.family, item.sample)
+            sure = normal((back if right else ()) + (invert(join(back, unclear), self.top) if wrong else ()))
+            found += [Box(spans, None, units, certain) for spans, certain in ((sure, True), (unclear, False)) if spans]
+        return found
 
     def _type(self, key: Key, names: Sequence[str]) -> List[Box]:
         sure: Spans = ()

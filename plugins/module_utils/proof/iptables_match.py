@@ -59,6 +59,8 @@ def match(word: str, negated: bool, tokens: Tokens, version: int, sets: IpSets) 
     """Return what the option *word* with its values comes to."""
     if word in ("-m", "--match"):
         tokens.module = tokens.next()
+        if tokens.module == "rpfilter":
+            return _reverse_path(tokens)
         if tokens.module in _BARE:
             tokens.values()
             return Unknown(tokens.module)
@@ -235,6 +237,11 @@ def _comment(tokens: Tokens, negated: bool, version: int) -> Result:
     return True
 
 
+def _reverse_path(tokens: Tokens) -> Result:
+    loose, inverted = tokens.has("--loose"), tokens.has("--invert")
+    return Unknown("rpfilter") if loose else Match((Key("reverse"),), ((((1, 1),),),), (), inverted)
+
+
 _OPTIONS: Dict[Tuple[str, str], Callable[[Tokens, bool, int], Result]] = {
     ("", "-s"): _addresses("src"),
     ("", "-d"): _addresses("dst"),
@@ -266,7 +273,15 @@ _OPTIONS: Dict[Tuple[str, str], Callable[[Tokens, bool, int], Result]] = {
     ("pkttype", "--pkt-type"): _packet_type,
     ("comment", "--comment"): _comment,
 }
-_HARMLESS = {("addrtype", "--limit-iface-in"), ("addrtype", "--limit-iface-out"), ("set", "--return-nomatch")}
+_HARMLESS = {
+    ("rpfilter", "--invert"),
+    ("rpfilter", "--loose"),
+    ("rpfilter", "--validmark"),
+    ("rpfilter", "--accept-local"),
+    ("addrtype", "--limit-iface-in"),
+    ("addrtype", "--limit-iface-out"),
+    ("set", "--return-nomatch"),
+}
 _COUNTING = (
     "--packets-eq",
     "--packets-lt",
@@ -278,7 +293,6 @@ _COUNTING = (
 # Matches that may stand without any option.
 _BARE = (
     "socket",
-    "rpfilter",
     "statistic",
     "hbh",
     "dst",

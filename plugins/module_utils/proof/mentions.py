@@ -29,6 +29,9 @@ def mentions(chains: Program, family: int, ports: Sequence[int], facts: Facts) -
         for rule in chain.rules:
             if rewritten or _concerns(rule, ports):
                 typed = _of_rule(rule, family, changed, found) or typed
+    if any(_asks_back(chain) for chain in chains.values()):
+        for interface in facts.interfaces:
+            found += [Mention(spans, None) for spans in facts.routes.back(family, interface.name)]
     if typed:
         own = facts.own[family]
         found += [Mention(spans, spans) for spans in (own.local, own.broadcast, facts.of_type(family, "multicast")[0])]
@@ -71,6 +74,16 @@ def _moves_ports(chain: Chain) -> bool:
                 if any(t.ports is not None and t.kind in ("dnat", "redirect") for t in targets):
                     return True
     return False
+
+
+def _asks_back(chain: Chain) -> bool:
+    return any(
+        key.name == "reverse"
+        for rule in chain.rules
+        for step in rule.steps
+        if isinstance(step, (Match, Vmap, Nat))
+        for key in step.keys
+    )
 
 
 def _concerns(rule: Rule, ports: Sequence[int]) -> bool:

@@ -68,7 +68,8 @@ class Key(NamedTuple):
     """What a match looks at.
 
     *name*: src, dst, sport, dport (as the packet is now), osrc, odst, oport (as it was when it came), iif, oif,
-    iiftype, oiftype, iifgroup, oifgroup, srctype, dsttype, family, mark, ctmark, ctstate, ctstatus, ctdir. *family* is
+    iiftype, oiftype, iifgroup, oifgroup, srctype, dsttype, family, mark, ctmark, ctstate, ctstatus, ctdir,
+    reverse (1 when the route back to the source leads out where the packet came in, else 0). *family* is
     4 or 6 when only packets of that version have it, else 0. *mask* is applied to the number before it is compared; the
     type of an address with a mask of 0 is asked for one interface only.
     """

@@ -145,6 +145,8 @@ def _route(result: str, looks_at: Sequence[str]) -> Left:
     if result == "type" and ("saddr" in words) != ("daddr" in words):
         limited = "iif" in words or "oif" in words
         return Key("srctype" if "saddr" in words else "dsttype", 0, 0 if limited else -1)
+    if result in ("oif", "oifname", "check") and set(words) in ({"saddr", "iif"}, {"saddr", "mark", "iif"}):
+        return Key("reverse")
     return Opaque(f"fib {' . '.join(words)} {result}")
 
 

@@ -10,11 +10,12 @@ from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .addresses import prefix
 from .model import TOP, WIDTH, Loaded
-from .spans import Span
+from .spans import Span, Spans, join, minus, normal
 
 # What `ip rule` shows when nobody added any.
 _USUAL_TABLES = ("local", "main", "default", "255", "254", "253")
 _DEVICELESS = ("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast")
+_NO_SOURCES: Dict[int, Spans] = {4: ((0xE0000000, TOP[4]),), 6: ((0xFF << 120, TOP[6]),)}
 
 
 class Way(NamedTuple):
@@ -30,10 +31,14 @@ class Routes:
 
     def __init__(self, loaded: Loaded) -> None:
         self._ways: Dict[int, List[Way]] = {4: [], 6: []}
+        self._own: Dict[int, List[Span]] = {4: [(0, (1 << 24) - 1)], 6: [(0, 1)]}
         self.known = bool(loaded.routes.strip()) and _usual(loaded.rules)
         if self.known:
             for route in json.loads(loaded.routes):
                 version, way = _way(route)
+                if way is None and route.get("type") == "local" and route.get("dst"):
+                    family, span = _span(str(route["dst"]))
+                    self._own[family].append(span)
                 if way is not None and route.get("table", "main") in ("main", "254"):
                     self._ways[version].append(way)
 
@@ -47,6 +52,25 @@ class Routes:
         longest = max((way.length for way in around), default=-1)
         found = {device for way in inside if way.length >= longest for device in way.devices}
         return frozenset(found) or None
+
+    def back(self, version: int, device: str) -> Tuple[Spans, Spans]:
+        """Return the sources that the kernel's reverse path check (fib saddr . iif oif) takes for right when they come
+        in by *device*: surely, and perhaps."""
+        everything: Spans = ((0, TOP[version]),)
+        if not self.known:
+            return (), everything
+        ways = sorted(self._ways[version], key=lambda way: way.length)
+        right: Spans = ()
+        if version == 6:
+            # For IPv6 the kernel looks among the routes of that interface (RT6_LOOKUP_F_IFACE in nft_fib_ipv6.c).
+            right = normal(way.span for way in ways if device in way.devices)
+        else:
+            for way in ways:
+                span = (way.span,)
+                right = join(right, span) if device in way.devices else minus(right, span)
+        # Its own addresses as sources, and none at all: cases apart.
+        unclear = join(normal(self._own[version]), _NO_SOURCES[version])
+        return minus(right, unclear), unclear
 
 
 def _usual(rules: str) -> bool:
@@ -67,7 +91,10 @@ def _way(route: Dict[str, Any]) -> Tuple[int, Optional[Way]]:
     if target == "default":
         version = 6 if route.get("family") == "inet6" or ":" in str(route.get("gateway", "")) else 4
         return version, Way((0, TOP[version]), 0, devices)
+    version, span = _span(target)
+    return version, Way(span, WIDTH[version] - (span[1] - span[0]).bit_length(), devices)
+
+
+def _span(target: str) -> Tuple[int, Span]:
     base, _slash, length = target.partition("/")
-    bits = int(length) if length else WIDTH[6 if ":" in base else 4]
-    version, span = prefix(base, bits)
-    return version, Way(span, bits, devices)
+    return prefix(base, int(length) if length else WIDTH[6 if ":" in base else 4])

@@ -32,7 +32,8 @@ class Interfaces:
     """The classes of interfaces that a host's rules make. The loopback interface is in none."""
 
     def __init__(self, chains: Iterable[Chain], interfaces: Sequence[Interface]) -> None:
-        patterns, typed = _patterns(chains)
+        patterns, typed, each = _patterns(chains)
+        self._each = each
         self._exact = {name for name in patterns if not name.endswith("*")}
         self._starts = sorted(name for name in patterns if name.endswith("*"))
         self._typed = typed
@@ -42,7 +43,8 @@ class Interfaces:
 
     def _signature(self, name: str) -> Tuple[object, ...]:
         own = self._known.get(name)
-        exact = name if name in self._exact or name == LOOPBACK else ""
+        alone = name in self._exact or name == LOOPBACK or (self._each and name in self._known)
+        exact = name if alone else ""
         starts = tuple(start for start in self._starts if same_name(start, name))
         kind = (own.kind, own.group) if own and self._typed else ("", "")
         return exact, starts, kind, own.lower if own else ()
@@ -94,9 +96,10 @@ class Interfaces:
         return self._known.get(LOOPBACK)
 
 
-def _patterns(chains: Iterable[Chain]) -> Tuple[Set[str], bool]:
+def _patterns(chains: Iterable[Chain]) -> Tuple[Set[str], bool, bool]:
+    """The names that rules look for, whether they ask for types or groups, and whether for the routes back."""
     names: Set[str] = set()
-    typed = False
+    typed = each = False
     for chain in chains:
         names.update(chain.device or ())
         for rule in chain.rules:
@@ -108,7 +111,8 @@ def _patterns(chains: Iterable[Chain]) -> Tuple[Set[str], bool]:
                         names.update(_named(step, at))
                     elif key.name in _IN or key.name in _OUT:
                         typed = True
-    return names, typed
+                    each = each or key.name == "reverse"
+    return names, typed, each
 
 
 def _named(step: object, at: int) -> Iterable[str]:
