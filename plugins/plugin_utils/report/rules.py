@@ -17,6 +17,7 @@ SAME, DIFFERS = "same", "differs"
 PROVEN, DISPROVED = "proven", "disproved"
 FINDINGS = ("excess", "missing", "intercepted")
 _NOTES = ("unmodelled", "out_of_sight", "anomalies")
+_LEFT_OUT = "left_out"
 _NOT_GOVERNED = "the policy does not govern this host"
 _NO_RESULT = "no result: the host was unreachable or failed before"
 # What a reader needs to see of a change; whole tables are read on the host.
@@ -119,7 +120,8 @@ def _proof(host: str, plan: Mapping[str, Any], result: Mapping[str, Any]) -> Pro
         return Proof(host, LEFT_OUT, _NOT_GOVERNED)
     if "passed" not in result:
         return Proof(host, UNKNOWN, _said(result))
-    found = {name: list(result.get(name) or ()) for name in (*FINDINGS, *_NOTES)}
+    found: dict[str, Any] = {name: list(result.get(name) or ()) for name in (*FINDINGS, *_NOTES)}
+    found[_LEFT_OUT] = dict(result.get(_LEFT_OUT) or {})
     return Proof(host, PROVEN if result["passed"] else DISPROVED, "", str(result.get("summary") or ""), found)
 
 
@@ -142,7 +144,8 @@ def drift_data(drift: Drift) -> dict[str, Any]:
 
 def proof_data(proof: Proof) -> dict[str, Any]:
     """Return *proof* as plain data, without its host."""
-    found = {name: proof.listed(name) for name in (*FINDINGS, *_NOTES)}
+    found: dict[str, Any] = {name: proof.listed(name) for name in (*FINDINGS, *_NOTES)}
+    found[_LEFT_OUT] = dict((proof.found or {}).get(_LEFT_OUT) or {})
     return {"state": proof.state, "reason": proof.reason, "summary": proof.summary, **found}
 
 
@@ -155,5 +158,5 @@ def drift_from(host: str, data: Mapping[str, Any]) -> Drift:
 def proof_from(host: str, data: Mapping[str, Any]) -> Proof:
     """Return the Proof that proof_data wrote."""
     known = data["state"] in (PROVEN, DISPROVED)
-    found = {name: list(data[name]) for name in (*FINDINGS, *_NOTES)} if known else None
-    return Proof(host, data["state"], data["reason"], data["summary"], found)
+    found = {**{name: list(data[name]) for name in (*FINDINGS, *_NOTES)}, _LEFT_OUT: dict(data[_LEFT_OUT])}
+    return Proof(host, data["state"], data["reason"], data["summary"], found if known else None)

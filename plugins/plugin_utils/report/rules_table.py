@@ -32,6 +32,7 @@ _REMEDY = {
 }
 _MOST_DIFFERENCES = 6
 _MOST_FINDINGS = 20
+_MOST_ANOMALIES = 3
 
 
 def lines(drift: Sequence[Drift] | None, proof: Sequence[Proof] | None) -> list[str]:
@@ -90,10 +91,11 @@ def findings(host: str, found: Mapping[str, Any], names: Iterable[str] = FINDING
         entries = list(found.get(name) or ())
         if not entries:
             continue
-        shown.append(f"DISPROVED on {host}, {len(entries)} {_FOUND[name]}; {_REMEDY[name]}")
+        total = len(entries) + int((found.get("left_out") or {}).get(name) or 0)
+        shown.append(f"DISPROVED on {host}, {total} {_FOUND[name]}; {_REMEDY[name]}")
         shown += [f"on {host}, {_point(entry)}, {_by(entry)}" for entry in entries[:_MOST_FINDINGS]]
-        if len(entries) > _MOST_FINDINGS:
-            shown.append(f"on {host}, and {len(entries) - _MOST_FINDINGS} more")
+        if total > _MOST_FINDINGS:
+            shown.append(f"on {host}, and {total - min(len(entries), _MOST_FINDINGS)} more")
     return shown
 
 
@@ -119,9 +121,19 @@ def rule(by: Mapping[str, Any]) -> str:
 
 
 def _notes(proof: Proof) -> list[str]:
-    unmodelled = proof.listed("unmodelled")
-    if not unmodelled:
-        return []
-    places = "; ".join(f"{rule(item)}: {item['what']}" for item in unmodelled[:3])
-    more = f"; and {len(unmodelled) - 3} more" if len(unmodelled) > 3 else ""
-    return [f"UNMODELLED on {proof.host}, what these match counts as unknown: {places}{more}"]
+    """What is worth knowing though it proves or disproves nothing."""
+    found = []
+    unmodelled = [f"{rule(item)} looks at {item['what']}" for item in proof.listed("unmodelled")]
+    if unmodelled:
+        found.append(f"UNMODELLED on {proof.host}, counted as open and never as proof, {_few(unmodelled)}")
+    for item in proof.listed("anomalies")[:_MOST_ANOMALIES]:
+        others = "; ".join(rule(other) for other in item.get("others") or ())
+        found.append(f"ANOMALY on {proof.host}, {rule(item['rule'])} {item['what']}{f', {others}' if others else ''}")
+    rest = len(proof.listed("anomalies")) - _MOST_ANOMALIES
+    if rest > 0:
+        found.append(f"ANOMALY on {proof.host}, and {rest} more")
+    return found
+
+
+def _few(texts: Sequence[str]) -> str:
+    return "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")

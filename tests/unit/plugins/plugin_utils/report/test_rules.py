@@ -162,5 +162,20 @@ def test_unmodelled_matches_are_told_of_with_their_place() -> None:
     (line,) = [
         line for line in lines(None, report(proof={**PROVEN, "unmodelled": [unmodelled] * 5}).proof) if "UNMOD" in line
     ]
-    assert "table ip filter chain INPUT handle 7: xt recent" in line
+    assert "table ip filter chain INPUT handle 7 looks at xt recent" in line
     assert "and 2 more" in line
+
+
+def test_anomalies_are_told_of_and_do_not_fail() -> None:
+    anomaly = {"kind": "shadowed", "rule": RULE, "others": [{**RULE, "handle": 3}], "what": "is never reached"}
+    found = report(UNCHANGED, {**PROVEN, "anomalies": [anomaly] * 5})
+    assert found.passed
+    told = [line for line in lines(None, found.proof) if line.startswith("ANOMALY")]
+    assert len(told) == 4
+    assert "handle 34 (reject) is never reached, table inet firewalld chain filter_INPUT handle 3" in told[0]
+
+
+def test_findings_that_the_module_left_out_are_counted() -> None:
+    found = findings("vault", {"excess": [FINDING], "left_out": {"excess": 999}})
+    assert "1000 open, not declared" in found[0]
+    assert found[-1] == "on vault, and 999 more"
