@@ -28,6 +28,8 @@ class Holder:
     blocks: tuple[Block, ...]
     managed: bool
     """Whether a LAN gateway's mode opens nothing of it unless it is the mail server, as docs/policy.md has it."""
+    members: bool = True
+    """Whether single addresses belong to it, and not networks alone."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Flow:
 
 
 def holders(plan: Any, per: str, names: Iterable[str] | None) -> tuple[Holder, ...]:
-    """The zones or hosts of *plan*, or those of them in *names*, by name. Raises NotAPlan or Refused."""
+    """The zones or hosts of *plan*, or those of them in *names*, by name. Raises NotAPlan or Refused.
+
+    A zone of networks alone is seldom a set of cloud hosts: it is made when it is named.
+    """
     findings = Findings()
     if per not in KINDS:
         findings.error(None, "per", per, "is not a choice", f"say one of {', '.join(KINDS)}")
@@ -57,7 +62,7 @@ def holders(plan: Any, per: str, names: Iterable[str] | None) -> tuple[Holder, .
         if name not in known:
             findings.error(None, "names", name, f"is no {per} of the plan", f"name a {per} that has addresses")
     refuse(findings)
-    return tuple(known[name] for name in sorted(known) if wanted is None or name in wanted)
+    return tuple(known[name] for name in sorted(known) if (known[name].members if wanted is None else name in wanted))
 
 
 def _zones(plan: Any, findings: Findings) -> dict[str, Holder]:
@@ -72,7 +77,7 @@ def _zones(plan: Any, findings: Findings) -> dict[str, Holder]:
         if raw:
             blocks = read_blocks(raw, zone["name"], "addresses", findings)
             managed = bool(zone.get("group")) and bool(zone.get("managed"))
-            found[zone["name"]] = Holder(zone["name"], "zone", blocks, managed)
+            found[zone["name"]] = Holder(zone["name"], "zone", blocks, managed, bool(zone.get("addresses")))
     return found
 
 
@@ -101,6 +106,8 @@ def flows(holder: Holder, live: Iterable[Opening]) -> list[Flow]:
                 mine = of_family(holder.blocks, version)
                 own = shared(mine, near)
                 peers = _beyond(far, mine) if holder.kind == "host" else outermost(far)
+                if own == peers and len(own) == 1 and own[0].single:
+                    continue  # a host needs no rule to reach itself
                 if own and peers and _concerns(opening.way, direction, holder, own):
                     whole = covered(mine, near)
                     found.append(Flow(opening.way, direction, version, own, peers, opening.ports, whole))

@@ -21,14 +21,16 @@ from .perimeter_plan import refuse
 _LINE = re.compile(r"^AllowNonStandardFWAddresses=\[([0-9\.\,\-]{4,})\],(Yes|No),(.*)$")
 _SPEC = re.compile(r"([\d-]{1,}):(\w{1,})/(\w{1,})")
 _NOT_CONFIGURED = parse_block("1.1.1.1")
-_NEEDED = (
-    "whether the Event Notification Engine needs such a line for its own mail server is not known; it does no harm"
+_NOTES = (
+    "Whether the Event Notification Engine needs such a line for its own mail server is not known; with enabled=false "
+    "none is written.",
+    "No Vault was at hand to try the lines on: have them read by somebody who runs one.",
 )
 _STEPS = (
-    "Add the lines to section [MAIN] of dbparm.ini by line: the key is repeated, and a tool for INI files would keep one. "
-    "The file is ASCII with CRLF, and holds secrets: keep it out of logs and diffs.",
-    "Restart the service PrivateArk Server: every change needs it, and a slip in the syntax can keep the Vault down. On a "
-    "DR Vault write the file and restart nothing; in a cluster write it on both nodes and restart the active one only.",
+    "Add the lines to section [MAIN] of dbparm.ini by line: the key is repeated, and a tool for INI files would keep "
+    "one. The file is ASCII with CRLF, and holds secrets: keep it out of logs and diffs.",
+    "Restart the service PrivateArk Server: every change needs it, and a slip in the syntax can keep the Vault down. "
+    "On a DR Vault write the file and restart nothing; in a cluster write it on both nodes and restart the active one.",
     "Start the Event Notification Engine and check it: a plain restart does not always bring it back.",
 )
 
@@ -50,7 +52,7 @@ def dbparm_lines(plan: Any, names: Iterable[str] | None = None, enabled: bool = 
         elif known[name].get("next_hops") or names is not None:
             made[name] = _host(name, known[name].get("next_hops") or (), enabled, findings)
     refuse(findings)
-    return {"hosts": made, "notes": [_NEEDED], "steps": list(_STEPS) if enabled else []}
+    return {"hosts": made, "notes": list(_NOTES), "steps": list(_STEPS) if enabled else []}
 
 
 def _host(name: str, next_hops: Iterable[Any], enabled: bool, findings: Findings) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def _host(name: str, next_hops: Iterable[Any], enabled: bool, findings: Findings
     if skipped:
         warnings.append("the file takes IPv4 addresses only; the next hops in skipped stay closed there")
     if not by_port:
-        warnings.append("no next hop has an IPv4 address; mail cannot leave this Vault")
+        warnings.append("no next hop has an IPv4 address: no line can open one")
     if not enabled:
         warnings.append("lines were not asked for")
     text = "".join(f"{line}\r\n" for line in lines)
@@ -102,5 +104,6 @@ def _line(addresses: Iterable[Block], port: int) -> str:
     spec = f"{port}:outbound/tcp"
     line = f"AllowNonStandardFWAddresses=[{','.join(map(str, addresses))}],Yes,{spec}"
     found = _LINE.fullmatch(line)
-    assert found and _SPEC.fullmatch(found[3]), line
+    assert found, line
+    assert _SPEC.fullmatch(found[3]), line
     return line

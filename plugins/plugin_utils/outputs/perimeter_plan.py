@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -91,6 +92,18 @@ def refuse(findings: Findings) -> None:
 def of_family(blocks: Iterable[Block], version: int) -> tuple[Block, ...]:
     """The *blocks* of one family."""
     return tuple(block for block in blocks if block.version == version)
+
+
+def merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The same addresses in as few networks as possible, in order."""
+    networks: dict[int, list[Any]] = {4: [], 6: []}
+    for block in blocks:
+        networks[block.version].append(ipaddress.ip_network(cidr(block)))
+    return tuple(
+        parse_block(str(network), network=True)
+        for version in (4, 6)
+        for network in ipaddress.collapse_addresses(networks[version])
+    )
 
 
 def cidr(block: Block) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from ..policy.addresses import Block
 from ..policy.errors import Findings
 from .documents_plan import NotAPlan, day
-from .perimeter_plan import Openings, answer, mapping, of_family, plain, read_blocks, read_ports, refuse
+from .perimeter_plan import Openings, answer, mapping, merged, of_family, plain, read_blocks, read_ports, refuse
 
 RESTS = ("none", "permit", "deny")
 FINAL = "alertpath-final-deny"
@@ -150,7 +150,7 @@ def terms(
             block.reason,
         )
         for version in versions:
-            ends = of_family(block.sources, version), of_family(block.destinations, version)
+            ends = merged(of_family(block.sources, version)), merged(of_family(block.destinations, version))
             if all(ends):
                 found.append(
                     Term(
@@ -171,7 +171,8 @@ def terms(
         way = opening.way
         comment = f"Path {way.id}: {way.source_zone} to {way.destination_zone}", answer(way), way.reason
         for version in versions:
-            ends = opening.ends(version)
+            sources, destinations = opening.ends(version)
+            ends = merged(sources), merged(destinations)
             if all(ends):
                 found.append(
                     Term(
@@ -211,7 +212,7 @@ def _folded(line: str) -> list[str]:
 
 
 class _Names:
-    """Names that every platform takes: letters, digits, hyphen, underscore; a letter first; no two alike but for case."""
+    """Names that every platform takes: letters, digits, - and _, a letter first; no two alike but for case."""
 
     def __init__(self, ids: Iterable[str], longest: int) -> None:
         self._longest = longest - len("-v4")
