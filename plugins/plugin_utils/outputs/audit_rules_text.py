@@ -76,7 +76,7 @@ def complaints(number: int, rule: AuditRule) -> list[Cell]:
     missing = [name for name in ("owner", "approved_by", "reason") if not getattr(rule.way, name)]
     if missing:
         found.append((where, Mark(f"without {listed(name.replace('_', ' ') for name in missing)}", "warn")))
-    if rule.proof.state in ("disproved", "incomplete"):
+    if rule.proof.state in ("disproved", "incomplete", "unprobed"):
         found.append((where, _PROOFS[rule.proof.state], *rule.proof.against))
     if not rule.enforced_by:
         found.append((where, Mark("no host enforces it", "warn")))

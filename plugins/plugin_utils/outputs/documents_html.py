@@ -43,6 +43,7 @@ th { color: #1a1a1a; background: #f0f0f0; }
 .facts th { width: 7.5rem; }
 .wide { overflow-x: auto; }
 .wide table { min-width: 42rem; }
+.wide th, .wide td { overflow-wrap: break-word; }
 td ul { margin: 0; padding-left: 1.1rem; }
 .good { color: #0b4f1f; background: #ffffff; }
 .warn { color: #5c3d00; background: #ffffff; border-bottom: 2px dotted #5c3d00; }
@@ -53,6 +54,7 @@ td ul { margin: 0; padding-left: 1.1rem; }
   a { color: #1a1a1a; text-decoration: none; }
   .wide { overflow: visible; }
   .wide table { min-width: 0; }
+  .wide th, .wide td { overflow-wrap: anywhere; }
   h2, h3, caption { break-after: avoid; }
   tr { break-inside: avoid; }
   thead { display: table-header-group; }
