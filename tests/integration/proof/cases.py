@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ansible_collections.alertpath.smtp.plugins.module_utils.proof import gather
 from ansible_collections.alertpath.smtp.plugins.module_utils.proof.model import Loaded
 
-from . import generate, iptables, universe
+from . import generate, iptables, themes, universe
 from .box import Box, Refused, Truth, truth
 from .ruleset import Ruleset
 from .universe import Point
@@ -34,9 +34,9 @@ class Case(NamedTuple):
 
 def draw(rng: random.Random) -> Ruleset:
     """Draw a ruleset: mostly of nft, some of iptables in either kernel, some of both."""
-    kind = rng.choices(("nft", "iptables", "both"), (70, 20, 10))[0]
-    made = Ruleset() if kind == "iptables" else generate.ruleset(rng)
-    if kind != "nft":
+    kind = rng.choices(("theme", "nft", "iptables", "both"), (25, 45, 22, 8))[0]
+    made = {"theme": themes.themed, "iptables": lambda _rng: Ruleset()}.get(kind, generate.ruleset)(rng)
+    if kind in ("iptables", "both"):
         restores, unknown = iptables.restores(rng)
         made = replace(made, restores=restores, unknown=made.unknown | unknown)
     return replace(made, unknown=made.unknown | {"order"}) if made.tied() else made

@@ -20,6 +20,8 @@ class Maker:
     """Makes the input of one iptables-restore."""
 
     def __init__(self, rng: random.Random, version: int, wild: bool) -> None:
+        self.marks = rng.random() < 0.4
+        """Whether this is about marks."""
         self.rng = rng
         self.version = version
         self.wild = wild
@@ -59,7 +61,7 @@ class Maker:
         return self.rng.choice((f"{low},{high}", f"{low}:{high}", f"{self.rng.choice(PORTS)},{low}:{high}"))
 
     def mark(self) -> str:
-        return hex(self.rng.randrange(16))
+        return hex(self.rng.randrange(4))
 
     def matches(self, table: str, chain: str) -> list[str]:
         parts = []
@@ -84,7 +86,7 @@ class Maker:
                     [],
                 )
             )
-        elif roll < 0.55:
+        elif roll < 0.6:
             parts.append(self.rng.choice(("-p udp -m udp --dport 25", "! -p tcp", "! -p udp", "-p 6")))
         extra = [
             "-m conntrack --ctstate NEW",
@@ -99,8 +101,12 @@ class Maker:
             f"-m iprange {self.no()}--dst-range {self.span()}",
             '-m comment --comment "a comment, with --dport 25"',
         ]
-        while self.some(0.28):
+        if self.marks and table in ("filter", "nat") and self.some(0.6):
+            parts.append(self.rng.choice(extra[5:7]))
+        elif self.some(0.35):
             parts.append(self.rng.choice(extra))
+        elif self.some(0.2):
+            parts.append(extra[0])
         if self.wild and self.some(0.15):
             parts.append(self.mystery(chain))
         return parts
@@ -135,7 +141,7 @@ class Maker:
 
     def target(self, table: str, chain: str, own: list[str]) -> str:
         texts = ["-j ACCEPT"] * 3 + ["-j RETURN", "", '-j LOG --log-prefix "x: "']
-        texts += [f"{how} {name}" for name in own for how in ("-j", "-j", "-g")]
+        texts += [f"{how} {name}" for name in own for how in ("-j", "-g")] * (1 + self.some(0.5))
         if table != "nat":
             texts += ["-j DROP"] * 3
         if table == "filter":
@@ -197,7 +203,8 @@ class Maker:
         return " ".join(part for part in (f"-A {chain}", *merged, target) if part)
 
     def make(self) -> list[str]:
-        tables = [table for table in BUILT_IN if self.some({"filter": 0.9, "nat": 0.6}.get(table, 0.3))]
+        chances = {"filter": 0.9, "nat": 0.6, "mangle": 1.0 if self.marks else 0.3, "raw": 0.3}
+        tables = [table for table in BUILT_IN if self.some(chances[table])]
         return [line for table in tables for line in self.table(table)]
 
 

@@ -83,10 +83,10 @@ class Operands:
         return chosen
 
     def devices(self) -> str:
-        return self.rng.choice((*DEVICES, "lan*", "lan*", "wan*", "eth9", "lo"))
+        return self.rng.choice((*DEVICES, "lan*", "lan*", "wan*", "lan", "wan", "eth9", "lo"))
 
     def mark(self) -> str:
-        return hex(self.rng.randrange(16))
+        return hex(self.rng.randrange(8))
 
     def negation(self) -> str:
         return "!= " if self.rng.random() < 0.25 else ""
