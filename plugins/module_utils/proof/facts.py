@@ -38,6 +38,15 @@ class Facts:
                 return interface.name
         return ""
 
+    def addresses(self, version: int, name: str = "") -> List[Spans]:
+        """Return each address of the interface *name*, or of all, in the order in which the kernel keeps them."""
+        return [
+            (span,)
+            for interface in self.interfaces
+            if not name or interface.name == name
+            for span in spans_of(version, interface.addresses)
+        ]
+
     def of_type(self, version: int, name: str) -> Tuple[Spans, Spans]:
         """Return the addresses that the kernel's `fib ... type` calls *name*: those it surely does, and those it may
         besides. A type that is not known: none, and all."""

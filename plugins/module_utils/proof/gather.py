@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .. import command
 from .model import Interface, Loaded
-from .nft_read import needs_devices
+from .nft_read import flagged, needs_devices
 
 _TIMEOUT = 180.0
 _NFT_REMEDY = "install the package nftables"
@@ -44,7 +44,13 @@ def gather() -> Loaded:
         _ip_lists([["-4", "route", "show", "table", "all"], ["-6", "route", "show", "table", "all"]]),
         _ip_lists([["-4", "rule"], ["-6", "rule"]]),
         _forwarding(),
+        "".join(_head(nft, family, table) for family, table in flagged(listing)),
     )
+
+
+def _head(nft: str, family: str, table: str) -> str:
+    text = command.run([nft, "--terse", "list", "table", family, table], timeout=_TIMEOUT).stdout
+    return "".join(f"{line}\n" for line in text.splitlines()[:2])
 
 
 def _iptables(listing: str) -> Dict[str, str]:

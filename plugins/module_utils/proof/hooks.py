@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
 
 from .grid import merge
-from .model import Chain, Divert, Nat, Notrack, Rewrite, SetMark
+from .model import Chain, Divert, MarkMap, Nat, Notrack, Rewrite, SetMark
 from .state import NEW, NOT_YET, Hook
 from .walk import Flow, Program, tracked
 
@@ -34,7 +34,7 @@ class Slot(NamedTuple):
 def slots(chains: Iterable[Chain], family: int, hook: Hook) -> List[Slot]:
     """Return what packets of an IP *family* meet at *hook*, in order."""
     families = ("netdev", "inet") if hook.name in ("ingress", "egress") else ("inet", "ip" if family == 4 else "ip6")
-    here = [chain for chain in chains if chain.hook == hook.name and chain.family in families]
+    here = [c for c in chains if c.hook == hook.name and c.family in families and c.sleeps is not True]
     plain = [chain for chain in here if chain.kind != "nat"]
     found = [Slot(prio, "filter", (group,)) for prio, group in _by_priority(plain)]
     nats = [chain for chain in here if chain.kind == "nat"]
@@ -83,7 +83,7 @@ def _in_order(group: Sequence[Chain], flow: Flow, through: Callable[[Chain, Flow
 
 
 def _changes(chain: Chain) -> bool:
-    kinds = (SetMark, Nat, Notrack, Rewrite, Divert)
+    kinds = (SetMark, MarkMap, Nat, Notrack, Rewrite, Divert)
     return any(isinstance(step, kinds) for rule in chain.rules for step in rule.steps)
 
 

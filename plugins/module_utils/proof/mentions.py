@@ -9,7 +9,8 @@ from typing import Iterable, List, Optional, Sequence, Set, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Chain, Element, Key, Match, Nat, Rewrite, Rule, Verdict, Vmap
+from .model import Chain, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Verdict, Vmap
+from .nat import LINK_LOCAL
 from .spans import Spans, contains
 from .walk import Program
 
@@ -32,6 +33,11 @@ def mentions(chains: Program, family: int, ports: Sequence[int], facts: Facts) -
     if any(_asks_back(chain) for chain in chains.values()):
         for interface in facts.interfaces:
             found += [Mention(spans, None) for spans in facts.routes.back(family, interface.name)]
+    if any(_redirects(chain) for chain in chains.values()):
+        found.append(Mention(None, facts.own[family].local))
+        found += [Mention(None, spans) for spans in facts.addresses(family)]
+        if family == 6:
+            found.append(Mention(None, LINK_LOCAL))
     if typed:
         own = facts.own[family]
         found += [Mention(spans, spans) for spans in (own.local, own.broadcast, facts.of_type(family, "multicast")[0])]
@@ -76,12 +82,17 @@ def _moves_ports(chain: Chain) -> bool:
     return False
 
 
+def _redirects(chain: Chain) -> bool:
+    steps = (step for rule in chain.rules for step in rule.steps)
+    return any(isinstance(step, Nat) and step.target is not None and step.target.kind == "redirect" for step in steps)
+
+
 def _asks_back(chain: Chain) -> bool:
     return any(
         key.name == "reverse"
         for rule in chain.rules
         for step in rule.steps
-        if isinstance(step, (Match, Vmap, Nat))
+        if isinstance(step, (Match, Vmap, Nat, MarkMap))
         for key in step.keys
     )
 
@@ -111,7 +122,7 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
                 continue
             for element in step.sure + step.soft:
                 _one(step.keys, element, family, sides)
-        elif isinstance(step, (Vmap, Nat)):
+        elif isinstance(step, (Vmap, Nat, MarkMap)):
             typed = typed or any(key.name.endswith("type") for key in step.keys)
             several.append((step.keys, [item[0] for item in step.elements]))
             if isinstance(step, Nat):

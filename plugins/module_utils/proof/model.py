@@ -35,7 +35,8 @@ class Loaded(NamedTuple):
 
     *nft*: `nft -j list ruleset`. *iptables*: the text of iptables-save by variant, under the keys "iptables-nft",
     "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"; a key is absent where the tool or its tables are. *chains*:
-    `nft list chains`, for the devices of netdev chains, which older nft leave out of JSON. *ipsets*: `ipset save`, None
+    `nft list chains`, for the devices of netdev chains, which older nft leave out of JSON. *heads*: the first lines of
+    tables with flags, as nft lists them, for the same reason. *ipsets*: `ipset save`, None
     when it could not be read. *routes* and *rules*: `ip -j route show table all` and `ip -j rule`, both families in
     one list, empty when unknown. *forwards*: IP version to whether the host routes, where known.
     """
@@ -48,6 +49,7 @@ class Loaded(NamedTuple):
     routes: str = ""
     rules: str = ""
     forwards: Mapping[int, bool] = MappingProxyType({})
+    heads: str = ""
 
 
 class Ref(NamedTuple):
@@ -113,6 +115,15 @@ class SetMark(NamedTuple):
     other_keep: int = 0
 
 
+class MarkMap(NamedTuple):
+    """*which* becomes the value of the element that the keys' values are; without one, the rule ends. An element whose
+    last field is true may be gone."""
+
+    which: str
+    keys: Tuple[Key, ...]
+    elements: Tuple[Tuple[Element, int, bool], ...]
+
+
 class Target(NamedTuple):
     """Where NAT leads: addresses and ports, None where they stay. *kind*: dnat, redirect, snat, masquerade."""
 
@@ -132,11 +143,13 @@ class Nat(NamedTuple):
 
 
 class Rewrite(NamedTuple):
-    """A header field (src, dst, dport, other) is overwritten without NAT; *value* None: with something unknown."""
+    """A header field (src, dst, dport, other) is overwritten without NAT; *value* None: with something unknown. When
+    *ends*, the rule may end here instead."""
 
     field: str
     value: Optional[Spans]
     family: int = 0
+    ends: bool = False
 
 
 class Divert(NamedTuple):
@@ -164,7 +177,7 @@ class Vmap(NamedTuple):
     elements: Tuple[Tuple[Element, Verdict, bool], ...]
 
 
-Step = Union[Match, Unknown, SetMark, Nat, Rewrite, Divert, Notrack, Verdict, Vmap]
+Step = Union[Match, Unknown, SetMark, MarkMap, Nat, Rewrite, Divert, Notrack, Verdict, Vmap]
 
 
 class Rule:
@@ -181,9 +194,10 @@ class Rule:
 
 class Chain:
     """A chain of one table. A base chain has a *hook* and a *prio*; *device* names the devices of a netdev chain, None
-    when they are not known. *source* is "nft", "iptables-nft" or "iptables-legacy"."""
+    when they are not known. *source* is "nft", "iptables-nft" or "iptables-legacy". *sleeps*: whether its table is
+    dormant, so that the kernel does not run it; None when that is not known."""
 
-    __slots__ = ("device", "family", "hook", "kind", "name", "policy", "prio", "rules", "source", "table")
+    __slots__ = ("device", "family", "hook", "kind", "name", "policy", "prio", "rules", "sleeps", "source", "table")
 
     def __init__(self, family: str, table: str, name: str, source: str = "nft") -> None:
         self.family = family
@@ -196,6 +210,7 @@ class Chain:
         self.policy = "accept"
         self.device: Optional[Tuple[str, ...]] = ()
         self.rules: List[Rule] = []
+        self.sleeps: Optional[bool] = False
 
 
 class Unmodelled(NamedTuple):

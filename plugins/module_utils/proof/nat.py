@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from .fold import Box, View
 from .grid import Grid
 from .model import PORT_TOP, Nat, Target
-from .spans import Spans, join, minus, single
+from .spans import Spans, covers, join, minus, single
 from .state import State
 
 _LOCALHOST = {4: (((127 << 24) + 1,) * 2,), 6: ((1, 1),)}
+LINK_LOCAL: Spans = ((0xFE80 << 112, (0xFEC0 << 112) - 1),)
 _MOST_TARGETS = 64
 
 
@@ -45,8 +46,8 @@ def _together(several: List[Target]) -> Target:
     return Target(several[0].kind, several[0].family, addresses or None, None if kept else ports)
 
 
-def applied(target: Target, view: View, grid: Grid) -> List[Tuple[State, int]]:
-    """Return the states of packets after NAT, each with the cells it is for."""
+def applied(target: Target, view: View, grid: Grid) -> List[Tuple[Optional[State], int]]:
+    """Return the states of packets after NAT, each with the cells it is for; None: they are dropped."""
     state = view.state
     if target.kind in ("snat", "masquerade"):
         own = view.facts.own[view.family]
@@ -55,38 +56,77 @@ def applied(target: Target, view: View, grid: Grid) -> List[Tuple[State, int]]:
             addresses = own.local if own.known else ((0, view.top),)
         changed = state._replace(snat=True)
         return [(changed if addresses is None else changed._replace(src=addresses), grid.full)]
-    addresses = _redirected(view) if target.kind == "redirect" else target.addresses
+    if target.kind == "redirect":
+        return _redirected(target, view, grid)
+    return _led(target.addresses, target.ports, view, grid, grid.full)
+
+
+def _led(
+    addresses: Optional[Spans], ports: Optional[Spans], view: View, grid: Grid, cells: int
+) -> List[Tuple[Optional[State], int]]:
+    """The states of the *cells* that are led to *addresses* and *ports*, None where they stay."""
+    state = view.state
     changed = state._replace(dnat=True, moved=True)
     if addresses is not None:
         changed = changed._replace(dst=addresses)
-    if target.ports is not None:
-        changed = changed._replace(port=target.ports)
-    same = _unchanged(view, grid, addresses, target.ports)
-    found = [(changed, grid.full & ~same)]
-    if same:
-        found.append((state._replace(dnat=True), same))
+    if ports is not None:
+        changed = changed._replace(port=ports)
+    same, perhaps = _unchanged(view, grid, addresses, ports)
+    found: List[Tuple[Optional[State], int]] = [(changed, cells & ~same), (state._replace(dnat=True), cells & perhaps)]
+    return [(item, bits) for item, bits in found if bits]
+
+
+def _redirected(target: Target, view: View, grid: Grid) -> List[Tuple[Optional[State], int]]:
+    """Where redirect leads: on the way out to the loopback address, on the way in to the first address of the interface
+    (nf_nat_redirect.c in the kernel), for IPv6 one of the same scope."""
+    if view.hook.name == "output":
+        state = view.state._replace(dnat=True, moved=True, dst=_LOCALHOST[view.family])
+        return [(state if target.ports is None else state._replace(port=target.ports), grid.full)]
+    own = view.facts.own[view.family]
+    anywhere: Spans = own.local if own.known else ((0, view.top),)
+    if view.state.iif is not None or not view.units.ins:
+        return _led(anywhere, target.ports, view, grid, grid.full)
+    found: List[Tuple[Optional[State], int]] = []
+    for at, item in enumerate(view.units.ins):
+        cells = grid.bits(None, view.units.of_interfaces("iif", [at]))
+        if item.open or len(item.present) != 1 or not own.known:
+            found += _led(anywhere, target.ports, view, grid, cells)
+            continue
+        several = view.facts.addresses(view.family, item.sample)
+        if view.family == 4:
+            several = several[:1]
+        else:
+            near = grid.bits(LINK_LOCAL, view.units.all)
+            local = [spans for spans in several if covers(LINK_LOCAL, spans)]
+            wide = [spans for spans in several if not covers(LINK_LOCAL, spans)]
+            found += _among(local, target, view, grid, cells & near)
+            cells, several = cells & ~near, wide
+        found += _among(several, target, view, grid, cells)
     return found
 
 
-def _redirected(view: View) -> Spans:
-    """Where redirect leads: on the way out to the loopback address, on the way in to one of the host's own."""
-    if view.hook.name == "output":
-        return _LOCALHOST[view.family]
-    own = view.facts.own[view.family]
-    return own.local if own.known else ((0, view.top),)
+def _among(
+    several: Sequence[Spans], target: Target, view: View, grid: Grid, cells: int
+) -> List[Tuple[Optional[State], int]]:
+    if not several:
+        return [(None, cells)] if cells else []
+    addresses: Spans = ()
+    for spans in several:
+        addresses = join(addresses, spans)
+    return _led(addresses, target.ports, view, grid, cells)
 
 
-def _unchanged(view: View, grid: Grid, addresses: object, ports: object) -> int:
-    """The cells whose packets go there anyway."""
+def _unchanged(view: View, grid: Grid, addresses: Optional[Spans], ports: Optional[Spans]) -> Tuple[int, int]:
+    """The cells whose packets surely, and those that perhaps go there anyway."""
     state = view.state
     if state.dst is not None or state.port is not None:
-        return 0
-    units = view.units.all
-    if isinstance(ports, tuple):
-        units = view.units.of_ports(ports) if single(ports) else 0
-    if not isinstance(addresses, tuple):
-        return grid.bits(None, units) if units else 0
-    return grid.bits(addresses, units) if units and single(addresses) else 0
+        return 0, 0
+    units = view.units.all if ports is None else view.units.of_ports(ports)
+    if not units:
+        return 0, 0
+    cells = grid.bits(addresses, units)
+    exact = (ports is None or single(ports)) and (addresses is None or single(addresses))
+    return (cells, cells) if exact else (0, cells)
 
 
 def leads(state: State, view: View) -> Tuple[bool, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Iterable, List, Mapping, Optional, Tuple
 
 from .addresses import address, prefix
-from .model import MARK_TOP, PORT_TOP, TOP, Element, Nat, Rewrite, SetMark, Step, Target
+from .model import MARK_TOP, PORT_TOP, TOP, Element, MarkMap, Nat, Rewrite, SetMark, Step, Target, Unknown
 from .nft_keys import flags
 from .nft_match import Sets, Unreadable, keys_of, lefts_of, read_elements
 from .spans import Spans
@@ -89,24 +89,45 @@ def _ports(item: Any) -> Optional[Spans]:
     raise Unreadable(item)
 
 
-def mangle(body: Mapping[str, Any]) -> Iterable[Step]:
+def mangle(body: Mapping[str, Any], sets: Sets, place: Tuple[str, str]) -> Iterable[Step]:
     """Return what setting a field does, as a step; nothing when it concerns nothing that rules here look at."""
     key, value = body["key"], body["value"]
     ((kind, inner),) = key.items()
     if kind in ("meta", "ct"):
         name = inner["key"]
         if name == "mark":
-            return [_mark("mark" if kind == "meta" else "ctmark", value)]
+            which = "mark" if kind == "meta" else "ctmark"
+            if isinstance(value, dict) and "map" in value:
+                return _mark_map(which, value["map"], sets, place)
+            return [_mark(which, value)]
         # pkttype, priority, secmark, zone, label and the like: matches on them are unknown anyway
         return []
     if kind == "payload":
-        place = (inner.get("protocol", ""), inner.get("field", ""))
-        field, family = _FIELDS.get(place, ("", 0))
+        field, family = _FIELDS.get((inner.get("protocol", ""), inner.get("field", "")), ("", 0))
         if field:
-            return [Rewrite(field, _value(field, value), family)]
+            return [Rewrite(field, _value(field, value), family, isinstance(value, dict) and "map" in value)]
         if "base" in inner and inner["base"] != "ll":
             return [Rewrite(each, None) for each in ("src", "dst", "dport")]
     return []
+
+
+def _mark_map(which: str, body: Mapping[str, Any], sets: Sets, place: Tuple[str, str]) -> Iterable[Step]:
+    data = body["data"]
+    lefts = lefts_of(body["key"])
+    found = None if isinstance(data, dict) else sets.get(*place, data[1:])
+    try:
+        if found is not None and found.changes:
+            raise Unreadable(found.changes)
+        elements = []
+        for value, mark in data["set"] if found is None else found.elements:
+            number = flags(mark, {})
+            if number is None:
+                raise Unreadable(mark)
+            sure, soft = read_elements(lefts, [value], sets.facts)
+            elements += [(item, number, False) for item in sure] + [(item, number, True) for item in soft]
+    except Unreadable as error:
+        return [Unknown(f"a map to marks ({error})"), SetMark(which, "unknown", 0, 0)]
+    return [MarkMap(which, keys_of(lefts), tuple(elements))]
 
 
 def _value(field: str, value: Any) -> Optional[Spans]:

@@ -21,6 +21,7 @@ _VERDICTS = ("accept", "drop", "return", "jump", "goto", "continue")
 _WITHOUT_EFFECT = frozenset(
     ("counter", "log", "last", "dup", "ct helper", "ct timeout", "ct expectation", "secmark", "comment", "tunnel")
 )
+_TABLE_FLAGS = ("dormant", "owner", "persist")
 _NAT = ("dnat", "redirect", "snat", "masquerade")
 _NEVER = Match((), (), (), False)
 _STEPS: Dict[str, Step] = {
@@ -45,7 +46,7 @@ _DEVICE = re.compile(
 )
 
 
-def read(listing: str, chains_text: str, facts: Facts) -> Dict[ChainKey, Chain]:
+def read(listing: str, chains_text: str, facts: Facts, heads: str = "") -> Dict[ChainKey, Chain]:
     """Return the chains of *listing*, the output of `nft -j list ruleset`, whose rules can meet a routed TCP packet.
 
     Raises ValueError when it is not such a listing.
@@ -55,13 +56,17 @@ def read(listing: str, chains_text: str, facts: Facts) -> Dict[ChainKey, Chain]:
     sets = Sets(facts)
     chains: Dict[ChainKey, Chain] = {}
     rules: List[Mapping[str, Any]] = []
+    sleeping: Dict[Tuple[str, str], Optional[bool]] = {}
     for item in objects:
         for kind, body in item.items():
-            if kind == "rule":
+            if kind == "table" and body.get("flags"):
+                sleeping[body["family"], body["name"]] = _sleeps(body, heads)
+            elif kind == "rule":
                 if body["family"] in FAMILIES:
                     rules.append(body)
             elif kind == "chain" and body["family"] in FAMILIES:
                 chain = _chain(body, devices)
+                chain.sleeps = sleeping.get((chain.family, chain.table), False)
                 chains["nft", chain.family, chain.table, chain.name] = chain
             elif kind in ("set", "map"):
                 sets.add(body["family"], body["table"], body["name"], body.get("elem") or [])
@@ -98,6 +103,24 @@ def _chain(body: Mapping[str, Any], devices: Mapping[Tuple[str, str, str], Tuple
             else:
                 chain.device = (named,) if isinstance(named, str) else tuple(named)
     return chain
+
+
+def _sleeps(body: Mapping[str, Any], heads: str) -> Optional[bool]:
+    """Whether a table with flags is dormant. nft 1.0.6 and its like write garbage for flags in JSON."""
+    flags = [body["flags"]] if isinstance(body["flags"], str) else list(body["flags"])
+    if all(flag in _TABLE_FLAGS for flag in flags):
+        return "dormant" in flags
+    place = f"{body['family']} {re.escape(body['name'])}"
+    head = re.search(rf"^table {place} \{{[^\n]*\n\tflags ([^\n]*)", heads, re.MULTILINE)
+    return "dormant" in head.group(1) if head else None
+
+
+def flagged(listing: str) -> List[Tuple[str, str]]:
+    """Return family and name of the tables whose flags this *listing* does not tell."""
+    if '"flags"' not in listing:
+        return []
+    bodies = [item["table"] for item in _objects(listing) if "table" in item]
+    return [(b["family"], b["name"]) for b in bodies if b.get("flags") and _sleeps(b, "") is None]
 
 
 def _devices(text: str) -> Dict[Tuple[str, str, str], Tuple[str, ...]]:
@@ -160,7 +183,7 @@ class _Reader:
         if kind == "vmap":
             return self._vmap(inner, place)
         if kind == "mangle":
-            return nft_nat.mangle(inner)
+            return nft_nat.mangle(inner, self._sets, place)
         if kind in _NAT:
             return (nft_nat.nat(kind, inner, self._sets, place),)
         if kind in ("set", "map"):

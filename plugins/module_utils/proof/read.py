@@ -27,7 +27,7 @@ def chains_of(loaded: Loaded, facts: Facts) -> Tuple[Program, List[Unmodelled]]:
     Tables of iptables-nft with matches that only iptables-save shows are taken from there. Raises ValueError when a
     text is not what its tool prints.
     """
-    native: Program = nft_read.read(loaded.nft, loaded.chains, facts) if loaded.nft.strip() else {}
+    native: Program = nft_read.read(loaded.nft, loaded.chains, facts, loaded.heads) if loaded.nft.strip() else {}
     texts = [
         iptables_read.Text(source, family, loaded.iptables[key])
         for key, source, family in _TEXTS

@@ -144,9 +144,15 @@ class Route:
         return tracked(flow, True)
 
     def _through(self, walk: Walk, chain: Chain, hook: Hook, flow: Flow) -> Flow:
-        if hook not in (ARRIVING, LEAVING):
-            return walk.base(chain, hook, flow)
         passed: Flow = {}
+        if chain.sleeps is None:
+            # Perhaps the table is dormant, and the kernel runs none of it.
+            for state, rows in flow.items():
+                merge(passed.setdefault(state, {}), rows)
+        if hook not in (ARRIVING, LEAVING):
+            for state, rows in walk.base(chain, hook, flow).items():
+                merge(passed.setdefault(state, {}), rows)
+            return passed
         for state, rows in flow.items():
             sure, may = self._on_device(chain, hook, state, walk.grid)
             for bits, certain in ((sure, True), (may, False)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .addresses import same_name
-from .model import Chain, Interface, Key, Match, Nat, Vmap
+from .model import Chain, Interface, Key, MarkMap, Match, Nat, Vmap
 from .spans import Spans, contains
 
 LOOPBACK = "lo"
@@ -46,7 +46,8 @@ class Interfaces:
         alone = name in self._exact or name == LOOPBACK or (self._each and name in self._known)
         exact = name if alone else ""
         starts = tuple(start for start in self._starts if same_name(start, name))
-        kind = (own.kind, own.group) if own and self._typed else ("", "")
+        # Where types or devices under an interface matter, one that is there says more than one that nobody named.
+        kind = (own.kind, own.group, "there") if own and self._typed else ("", "", "")
         return exact, starts, kind, own.lower if own else ()
 
     def _classes(self) -> Tuple[Class, ...]:
@@ -81,9 +82,9 @@ class Interfaces:
         found = self._by_signature.get(self._signature(name))
         if found is None:
             # An interface without known type: as any other whose name nobody mentioned.
-            found = self._by_signature.get((*self._signature(name)[:2], ("", ""), ()))
+            found = self._by_signature.get((*self._signature(name)[:2], ("", "", ""), ()))
         if found is None:
-            found = self._by_signature[("", (), ("", ""), ())]
+            found = self._by_signature["", (), ("", "", ""), ()]
         return found
 
     def lower(self, name: str) -> Tuple[str, ...]:
@@ -102,9 +103,10 @@ def _patterns(chains: Iterable[Chain]) -> Tuple[Set[str], bool, bool]:
     typed = each = False
     for chain in chains:
         names.update(chain.device or ())
+        typed = typed or bool(chain.device)
         for rule in chain.rules:
             for step in rule.steps:
-                if not isinstance(step, (Match, Vmap, Nat)):
+                if not isinstance(step, (Match, Vmap, Nat, MarkMap)):
                     continue
                 for at, key in enumerate(step.keys):
                     if key.name in ("iif", "oif"):
@@ -118,7 +120,7 @@ def _patterns(chains: Iterable[Chain]) -> Tuple[Set[str], bool, bool]:
 def _named(step: object, at: int) -> Iterable[str]:
     if isinstance(step, Match):
         elements = step.sure + step.soft
-    elif isinstance(step, (Vmap, Nat)):
+    elif isinstance(step, (Vmap, Nat, MarkMap)):
         elements = tuple(item[0] for item in step.elements)
     else:
         return

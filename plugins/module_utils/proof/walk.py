@@ -16,7 +16,7 @@ from . import nat
 from .facts import Facts
 from .fold import Box, Folded, View
 from .grid import Grid, Rows, limited, merge, take
-from .model import Chain, Divert, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
+from .model import Chain, Divert, MarkMap, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
 from .runs import Run, heavy, run_of
 from .state import EITHER, NEW, NOT_YET, UNTRACKED, Hook, State, marked
 from .units import Units
@@ -306,8 +306,21 @@ class Walk:
             return
         if isinstance(step, Nat):
             left = self._nat(rule, step, view, rows)
-            if left:
+            if left and step.target is not None and step.target.family not in (0, view.family):
                 self._steps(rule, at + 1, state, left, goes_on, back, depth)
+            elif left:
+                merge(goes_on.setdefault(state, {}), left)
+            return
+        if isinstance(step, MarkMap):
+            live = dict(rows)
+            for element, mark, soft in step.elements:
+                for box in view.element(step.keys, element, not soft):
+                    taken = self._taken(box, live)
+                    if taken:
+                        with_mark = marked(state, SetMark(step.which, "zero", 0, mark))
+                        self._steps(rule, at + 1, with_mark, taken, goes_on, back, depth)
+            if live:
+                merge(goes_on.setdefault(state, {}), live)
             return
         for changed, some in self._changed(rule, step, view, rows):
             if changed is None:
@@ -349,6 +362,10 @@ class Walk:
                 some = limited(taken, bits)
                 if not some:
                     continue
+                if changed is None:
+                    # Without an address on the interface the kernel drops what it should redirect.
+                    self.outcome.drop(state, some)
+                    continue
                 self.notes.hit(rule.chain, rule, target.kind)
                 if changed.moved and not state.moved:
                     merge(self.outcome.moved, some)
@@ -386,14 +403,15 @@ class Walk:
         if step.family and step.family != view.family:
             return [(None, rows)]
         value = step.value if step.value is not None else ((0, view.top),)
+        ended: List[Tuple[Optional[State], Rows]] = [(None, rows)] if step.ends else []
         if step.field == "src":
-            return [(state._replace(src=value), rows)]
+            return [(state._replace(src=value), rows), *ended]
         self.notes.hit(rule.chain, rule, "rewritten")
         merge(self.outcome.moved, rows)
         if step.field == "dst":
-            return [(state._replace(dst=value, moved=True), rows)]
+            return [(state._replace(dst=value, moved=True), rows), *ended]
         ports = step.value if step.value is not None else ((0, 65535),)
-        return [(state._replace(port=ports, moved=True), rows)]
+        return [(state._replace(port=ports, moved=True), rows), *ended]
 
 
 def _few(flows: Flow) -> Flow:
