@@ -117,11 +117,16 @@ def _counters(ruleset: Ruleset) -> List[str]:
     return [*(f"blocked_{name}" for name in ruleset.directions()), *(f"denied_{name}" for name in denied)]
 
 
+def _room(elements: int) -> int:
+    """A size by which the kernel chooses a hash of fixed buckets, which costs a packet less than one that grows. It has
+    room for what is added by hand, and is a power of two, so that it seldom stands in a diff."""
+    return 1 << max(6, (2 * elements - 1).bit_length())
+
+
 def _map(verdicts: maps.VerdictMap, last: str) -> List[str]:
     address = _TYPES[verdicts.version]
     lines = [f"\tmap {verdicts.name} {{", f"\t\ttype {address} . {address} . {last} : verdict"]
-    # A known size lets the kernel choose a hash of fixed buckets, which costs a packet half as much as one that grows.
-    lines.append("\t\tflags interval" if verdicts.interval else f"\t\tsize {len(verdicts.elements)}")
+    lines.append("\t\tflags interval" if verdicts.interval else f"\t\tsize {_room(len(verdicts.elements))}")
     comments: Dict[Tuple[str, ...], str] = {}
     elements = []
     for source, destination, port, paths in verdicts.elements:
