@@ -58,7 +58,7 @@ def audit(plan: Any, evidence: Any, today: datetime.date, times: Any = None) -> 
         rules=rules,
         lockdown=tuple(_lockdown(entry, today) for entry in plan.get("lockdown") or ()),
         hosts=tuple(_host(name, hosts[name], latest) for name in sorted(hosts)),
-        sentinels=tuple(_sentinel(entry, hosts, latest) for entry in plans.entries(plan, "sentinels")),
+        sentinels=tuple(_sentinels(plans.entries(plan, "sentinels"), hosts, latest)),
         zones=tuple(plans.entries(plan, "zones")),
         evidence=tuple(shown(body, plans.digest(plan)) for body in found),
     )
@@ -129,13 +129,20 @@ def _host(name: str, host: Mapping[str, Any], latest: Body | None) -> AuditHost:
     )
 
 
-def _sentinel(entry: Mapping[str, Any], hosts: Mapping[str, Any], latest: Body | None) -> AuditSentinel:
-    addresses = frozenset(map(str, entry["addresses"]))
-    planned = [
-        (name, probe)
-        for name, probe in _probes(hosts)
-        if probe["destination"] in addresses and probe["expect"] == "blocked"
-    ]
+def _sentinels(
+    entries: Sequence[Mapping[str, Any]], hosts: Mapping[str, Any], latest: Body | None
+) -> Iterator[AuditSentinel]:
+    planned: dict[str, list[tuple[str, Mapping[str, Any]]]] = {str(a): [] for e in entries for a in e["addresses"]}
+    for name, probe in _probes(hosts):
+        if probe["expect"] == "blocked" and probe["destination"] in planned:
+            planned[probe["destination"]].append((name, probe))
+    for entry in entries:
+        yield _sentinel(entry, [item for address in entry["addresses"] for item in planned[str(address)]], latest)
+
+
+def _sentinel(
+    entry: Mapping[str, Any], planned: Sequence[tuple[str, Mapping[str, Any]]], latest: Body | None
+) -> AuditSentinel:
     rows = [(name, latest.rows.get(probe_key(name, probe)) if latest else None) for name, probe in planned]
     return AuditSentinel(
         name=str(entry["name"]),

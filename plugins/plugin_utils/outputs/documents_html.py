@@ -145,7 +145,8 @@ def _table(table: Table, anchor: str) -> str:
 
 
 def _bullets(items: tuple[Cell, ...]) -> str:
-    return "<ul>\n{}\n</ul>".format("\n".join(f"<li>{_cell(item)}</li>" for item in items))
+    lines = ("; ".join(map(_piece, item)) if isinstance(item, tuple) else _piece(item) for item in items)
+    return "<ul>\n{}\n</ul>".format("\n".join(f"<li>{line}</li>" for line in lines))
 
 
 def _cell(cell: Cell) -> str:

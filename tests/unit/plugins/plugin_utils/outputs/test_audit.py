@@ -301,3 +301,69 @@ def test_data_is_plain_and_can_be_queried() -> None:
     assert json.loads(json.dumps(found)) == found
     assert jmespath.search("rules[?kind=='path'].proof.state", found) == ["proven", "proven"]
     assert jmespath.search("rules[?review.days<`300`].owner | [0]", found) == "messaging@corp.test"
+
+
+def test_sentinel_that_one_server_may_reach_is_not_reached_by_it() -> None:
+    made = plan()
+
+    def silent(host: str, row: Any) -> Any:
+        return {**row, "verdict": "fail", "reason": "no answer"} if row["path"] == LAN else row
+
+    (found,) = audit(made, evidence(made, silent), TODAY).sentinels
+    assert found.against == ()
+    assert found.probes == sum(
+        probe["destination"] == "203.0.113.25" and probe["expect"] == "blocked"
+        for host in made["hosts"].values()
+        for probe in host["probes"]
+    )
+
+
+def test_newest_evidence_tells_of_hosts_and_sentinels() -> None:
+    made = plan()
+
+    def reached(_host: str, row: Any) -> Any:
+        return {**row, "verdict": "fail"} if row["destination"] == "203.0.113.25" else row
+
+    old = evidence(made, reached, proof={"vault1": {"passed": False}}, at="2026-11-20")
+    new = evidence(made, proof=proven_by_all(made), at="2026-11-21")
+    found = audit(made, [old, new], TODAY)
+    assert {host.name: host.proof for host in found.hosts}["vault1"] == "proven"
+    assert found.sentinels[0].against == ()
+
+
+def test_path_that_is_called_none_is_not_every_blocked_probe() -> None:
+    made = plan(lambda raw: raw["paths"][0].update(id="None"))
+    assert "probed: 3 of 3 as declared" in proofs(made, evidence(made))["None"]["how"]
+
+
+def test_ports_that_only_one_of_two_overlapping_paths_opens_are_its_own() -> None:
+    def change(raw: Any) -> None:
+        overlapping(raw)
+        raw["paths"][-1] |= {"port": None, "ports": [25, 587]}
+
+    made = plan(change)
+    found = proofs(made, evidence(made))
+    assert "probed: 3 of 3 as declared" in found["vault-to-tunnel"]["how"]
+    assert "probed: 4 of 4 as declared" in found["a-first"]["how"]
+
+
+def test_finding_of_a_connection_that_a_path_does_not_open_is_not_held_against_it() -> None:
+    made = plan(overlapping)
+    other = {**FINDING, "source": "10.77.10.60", "direction": "forward", "paths": ["a-first"]}
+    found = proofs(made, evidence(made, proof={**proven_by_all(made), "router": {"passed": False, "missing": [other]}}))
+    assert found["a-first"]["state"] == "disproved"
+    assert found["vault-to-tunnel"]["state"] == "proven"
+    odd = {**other, "source": "10.77.10.60-10.77.10.70"}
+    found = proofs(made, evidence(made, proof={**proven_by_all(made), "router": {"passed": False, "missing": [odd]}}))
+    assert found["vault-to-tunnel"]["state"] == "disproved"
+
+
+def test_rule_is_not_proven_by_the_rules_of_some_of_its_enforcers() -> None:
+    def change(raw: Any) -> None:
+        raw["zones"]["mx"] = {"networks": ["198.51.100.0/28"]}
+        raw["paths"].append({**raw["paths"][1], "id": "to-mx", "to": "mx", "port": 25, "encryption": "starttls"})
+
+    made = plan(change)
+    given = evidence(made, proof=proven_by_all(made))
+    del given["proof"]["router"]
+    assert proofs(made, given)["to-mx"]["state"] == "unprobed"

@@ -231,3 +231,21 @@ def test_device_lets_pass_what_the_mode_declares_and_nothing_else(addresses: lis
             assert passes(found, source, destination) == declared, (source, destination)
     order = [ipaddress.ip_network(r["Source"].split()[0]) for r in rules(found) if r["Action"] == "Accept"]
     assert order == sorted(order)
+
+
+def test_server_without_the_port_of_smtp_is_in_no_rule() -> None:
+    def change(raw: Any) -> None:
+        raw["zones"]["second"] = {"addresses": ["10.77.10.26"], "name": "second.corp.test"}
+        raw["lan_gateways"].append({**raw["lan_gateways"][0], "mail_server": "second", "ports": [587]})
+
+    found = sheet(change)
+    assert [rule["Source"].split("/")[0] for rule in rules(found)] == ["10.77.10.25", "ANY (object)"]
+    assert "second is declared without port 25" in limits(found)
+
+
+def test_path_of_which_the_deny_stops_a_part_is_told() -> None:
+    def change(raw: Any) -> None:
+        raw["zones"]["some"] = {"addresses": ["10.77.10.25", "10.77.10.60"]}
+        raw["paths"].append({**raw["paths"][0], "id": "some-out", "from": "some", "to": "gateway", "port": 25})
+
+    assert "path some-out" in limits(sheet(change))

@@ -110,3 +110,10 @@ def test_lines_survive_callbacks_that_fold_them() -> None:
 def test_what_is_no_plan_is_refused(wrong) -> None:
     with pytest.raises(NotAPlan, match="smtp_plan"):
         rows(wrong)
+
+
+def test_order_of_hosts_in_the_plan_never_shows() -> None:
+    made = plan()
+    backwards = {**made, "hosts": dict(reversed(made["hosts"].items()))}
+    assert rows(backwards) == rows(made)
+    assert lines(backwards) == lines(made)
