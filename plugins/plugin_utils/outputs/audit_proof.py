@@ -23,6 +23,7 @@ from .audit_model import AuditEvidence, Enforcer, RuleProof
 from .documents import count, listed
 
 _IDENTITY = ("source", "destination", "port", "expect")
+_READ = ("verdict", "reason", "outcome")
 _EXAMPLES, _MOST = 3, 10
 
 
@@ -76,11 +77,11 @@ def _body(item: Any, time: Any) -> Body:
     try:
         report = from_data(item)
         rows = {probe_key(seen.probe_host, seen.row): seen.row for seen in report.rows}
-        # What is read of each row below: all of it must be there.
-        for row in rows.values():
-            _ = (row["verdict"], row["reason"], row["outcome"])
-    except (KeyError, TypeError, AttributeError) as missing:
-        raise NotEvidence(f"evidence has no {missing}; give what path_verification_report holds") from None
+        missing = [name for row in rows.values() for name in _READ if name not in row]
+        if missing:
+            raise KeyError(missing[0])
+    except (KeyError, TypeError, AttributeError) as wrong:
+        raise NotEvidence(f"evidence has no {wrong}; give what path_verification_report holds") from None
     digest, at = item.get("digest"), item.get("at")
     return Body(_time(time if at is None else at), None if digest is None else str(digest), report, rows)
 

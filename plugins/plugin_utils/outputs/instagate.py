@@ -136,7 +136,7 @@ def _ends(way: Way) -> tuple[str, ...]:
 def _servers(own: Sequence[Way]) -> tuple[str, ...]:
     """The IPv4 addresses of the mail servers that are declared for SMTP's port, in order."""
     found = {address for way in own if SMTP in way.ports for address in _ends(way) if _version(address) == 4}
-    return tuple(sorted(found, key=lambda text: ipaddress.ip_network(text)))
+    return tuple(sorted(found, key=ipaddress.ip_network))
 
 
 def _version(text: str) -> int:
