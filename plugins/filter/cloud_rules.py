@@ -14,9 +14,11 @@ from ansible_collections.alertpath.smtp.plugins.plugin_utils.outputs.perimeter_p
 
 
 def cloud_rules(
-    plan: Any, provider: str, per: str = "zone", names: Any = None, priority: int = 100, today: Any = None
+    plan: Any, provider: str, per: str = "zone", names: Any = None, priority: Any = 100, today: Any = None
 ) -> dict[str, Any]:
     """Write what a plan opens as rules of a cloud's security groups."""
+    if not str(priority).isdecimal():
+        raise AnsibleFilterError(f"cloud_rules: priority {priority!r} is not a number; write one from 100 to 4096")
     try:
         return cloud.cloud_rules(
             plan,

@@ -216,7 +216,7 @@ class _Names:
 
     def __init__(self, ids: Iterable[str], longest: int) -> None:
         self._longest = longest - len("-v4")
-        self._seen = Counter(self._slug(name).casefold() for name in set(ids))
+        self._seen = Counter(name.casefold() for name in set(ids))
 
     @staticmethod
     def _slug(name: str) -> str:
@@ -225,7 +225,7 @@ class _Names:
 
     def of(self, name: str, suffix: str) -> str:
         slug = self._slug(name)
-        if slug != name or len(slug) > self._longest or self._seen[slug.casefold()] > 1:
+        if slug != name or len(slug) > self._longest or self._seen[name.casefold()] > 1:
             digest = hashlib.sha256(name.encode()).hexdigest()[:6]
             slug = f"{slug[: self._longest - 7]}-{digest}"
         return f"{slug}-{suffix}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -195,6 +196,16 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         acl({"digest": "x", "ports": [25]}, "cisco", TODAY)
     with pytest.raises(NotAPlan):
         acl("plan", "cisco", TODAY)
+
+
+@pytest.mark.parametrize("target", ["cisco", "srx"])
+def test_names_of_terms_stay_apart_in_whatever_case(target: str) -> None:
+    ids = ["a", "A", "x:y", "x-y", "x.y", "1st", "p" * 60, "p" * 59 + "q"]
+    made_from = plan([way(name, ["192.0.2.1", "2001:db8::1"], ["192.0.2.2", "2001:db8::2"], [25]) for name in ids])
+    names = [term["name"] for term in acl(made_from, target, TODAY, deny=[{**BLOCK, "id": "a"}])["terms"]]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,47}", name) for name in names)
+    assert "x-y-v4" in names
 
 
 def test_a_part_can_be_asked_for() -> None:
