@@ -70,7 +70,8 @@ class Maker:
         if self.some(0.45):
             parts.append(f"{self.no()}-d {self.network()}")
         if chain in IN and self.some(0.2):
-            parts.append(f"{self.no()}-i {self.rng.choice((*DEVICES, 'lan+', 'wan+', '+'))}")
+            # iptables-save leaves out a bare plus, negated or not: nobody could tell from its text
+            parts.append(f"{self.no()}-i {self.rng.choice((*DEVICES, 'lan+', 'wan+'))}")
         if chain in OUT and self.some(0.2):
             parts.append(f"{self.no()}-o {self.rng.choice((*DEVICES, 'lan+', 'wan+'))}")
         roll = self.rng.random()

@@ -54,7 +54,7 @@ class Matches(Operands):
         key = self.rng.choice(("meta mark", "meta mark", "ct mark")) if where.family != "netdev" else "meta mark"
         roll = self.rng.random()
         if roll < 0.45:
-            return f"{key} and {self.mark()} {self.rng.choice(('==', '!='))} {self.mark()}"
+            return f"{key} and {hex(self.rng.randrange(1, 8))} {self.rng.choice(('==', '!='))} {self.mark()}"
         if roll < 0.6:
             return f"{key} {self.negation()}{self.braces(sorted({self.mark() for _ in range(3)}))}"
         if roll < 0.7:
