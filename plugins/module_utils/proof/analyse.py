@@ -289,7 +289,7 @@ def _overlaps(spans: Sequence[Span], block: Span) -> bool:
 def traced(hits: Sequence[Hit]) -> Trace:
     """Return *hits* as a Trace: explicit verdicts before policies."""
     opening = [hit for hit in hits if hit.verdict in ("accept", "queue") and hit.rule is not None]
-    closing = [hit for hit in hits if hit.verdict in ("drop", "queue", "stolen")]
+    closing = [hit for hit in hits if hit.verdict in ("drop", "queue")]
     leading = [hit for hit in hits if hit.verdict not in ("accept", "drop", "queue", "return", "continue")]
     policies = [hit for hit in hits if hit.verdict == "accept" and hit.rule is None and hit.chain.rules]
     return Trace(

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .. import command
 from .model import Interface, Loaded
-from .nft_read import flagged, needs_devices
+from .nft_list import listing
 
 _TIMEOUT = 180.0
 _NFT_REMEDY = "install the package nftables"
@@ -32,30 +32,24 @@ def gather() -> Loaded:
     tool here can show: a proof that leaves them out would be none.
     """
     nft = command.find_tool("nft", _NFT_REMEDY)
-    listing = command.run([nft, "-j", "list", "ruleset"], timeout=_TIMEOUT).stdout
-    chains = command.run([nft, "list", "chains"], timeout=_TIMEOUT).stdout if needs_devices(listing) else ""
-    iptables = _iptables(listing)
+    loaded = listing(nft)
+    iptables = _iptables(loaded.ruleset)
     return Loaded(
-        listing,
+        loaded.ruleset,
         iptables,
         interfaces(),
-        chains,
+        loaded.chains,
         _ipsets() if any("--match-set" in text for text in iptables.values()) else None,
         _ip_lists([["-4", "route", "show", "table", "all"], ["-6", "route", "show", "table", "all"]]),
         _ip_lists([["-4", "rule"], ["-6", "rule"]]),
         _forwarding(),
-        "".join(_head(nft, family, table) for family, table in flagged(listing)),
+        loaded.heads,
     )
 
 
-def _head(nft: str, family: str, table: str) -> str:
-    text = command.run([nft, "--terse", "list", "table", family, table], timeout=_TIMEOUT).stdout
-    return "".join(f"{line}\n" for line in text.splitlines()[:2])
-
-
-def _iptables(listing: str) -> Dict[str, str]:
+def _iptables(ruleset: str) -> Dict[str, str]:
     found = {}
-    if '"xt"' in listing:
+    if '"xt"' in ruleset:
         for key in ("iptables-nft", "ip6tables-nft"):
             text = _save(key, "nf_tables")
             if text is not None:

@@ -14,6 +14,7 @@ from .nft_keys import ETHERTYPES, FAMILIES, NAMES, NO_NAMES, Absent, Fixed, Left
 from .spans import Spans, normal
 
 _TOPS = {"dport": PORT_TOP, "sport": PORT_TOP, "oport": PORT_TOP, "mark": MARK_TOP, "ctmark": MARK_TOP}
+_WIDTHS = {"dport": 16, "sport": 16, "oport": 16, "mark": 32, "ctmark": 32}
 _NAMED = ("iif", "oif", "iifgroup", "oifgroup", "srctype", "dsttype")
 Result = Union[bool, Match, Unknown]
 """What a match comes to: always true, never true, or to be decided for each packet."""
@@ -245,6 +246,8 @@ def numbers(key: Key, item: Any) -> Spans:
     if kind is dict:
         if "prefix" in item and key.name in ("src", "dst", "osrc", "odst"):
             return (prefix(item["prefix"]["addr"], item["prefix"]["len"])[1],)
+        if "prefix" in item and key.name in _WIDTHS:
+            return _cut(item["prefix"]["addr"], _WIDTHS[key.name] - item["prefix"]["len"])
         if "range" in item:
             low, high = (numbers(key, end)[0] for end in item["range"])
             return ((low[0], high[1]),)
@@ -257,6 +260,11 @@ def numbers(key: Key, item: Any) -> Spans:
             return ()
         raise Unreadable(item)
     return ((number_or_none, number_or_none),)
+
+
+def _cut(number: int, beyond: int) -> Spans:
+    """The numbers whose bits above the lowest *beyond* are those of *number*; none when it has lower ones."""
+    return () if number & ((1 << beyond) - 1) else ((number, number | ((1 << beyond) - 1)),)
 
 
 def _names(key: Key, right: Any, facts: Facts) -> Tuple[str, ...]:

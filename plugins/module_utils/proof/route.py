@@ -101,8 +101,8 @@ class Route:
             here, elsewhere = nat.leads(state, self.folds.view(PREROUTING, state))
             if state.dst is None:
                 here, elsewhere = direction == "ingress", direction == "forward"
-                if state.diverted:
-                    here = True
+            # What a proxy's socket took over is this host's, whatever NAT makes of it.
+            here = here or state.diverted
             changed = state if state.dst is None else state._replace(oif=UNSURE)
             if here:
                 merge(local.setdefault(state, {}), rows)

@@ -182,12 +182,16 @@ class Walk:
                 following = min(following, places[index])
         if following == len(chain.rules):
             return following
-        for state in list(flows):
+        # What changed its state must not meet the same rule again, so it joins the others afterwards.
+        changed: List[Flow] = []
+        for state, live in flows.items():
             places, rules = self.folds.chain(chain, self._hook, state)
             index = bisect_left(places, following)
             if index < len(places) and places[index] == following:
-                for other, rows in self._rule(rules[index], state, flows[state], back, depth).items():
-                    merge(flows.setdefault(other, {}), rows)
+                changed.append(self._rule(rules[index], state, live, back, depth))
+        for others in changed:
+            for other, rows in others.items():
+                merge(flows.setdefault(other, {}), rows)
         for state in [state for state, rows in flows.items() if not rows]:
             del flows[state]
         return following + 1
@@ -264,8 +268,9 @@ class Walk:
             self._accept(state, taken)
             self.outcome.drop(state, taken)
         elif name == "stolen":
+            # Another device sends it out at once.
             merge(self.outcome.moved, taken)
-            self.outcome.drop(state._replace(moved=True), taken)
+            merge(self.outcome.passed.setdefault(state._replace(moved=True), {}), taken)
         else:
             self.outcome.drop(state, taken)
 
