@@ -30,16 +30,16 @@ exec 9>>{lock}
 flock -w 5 9
 cd {folder} && [ -e pending ] || exit 0
 for pause in 0 1 2 5; do
-	sleep $pause
-	{nft} -f before.nft || continue
-	{nft} list chains inet | grep -q 'chain {sign} ' && continue
-	if [ -e boot.nft ]; then
-		cp -p boot.nft {rules}.$$ && mv {rules}.$$ {rules}
-	elif [ -e boot.none ]; then
-		rm -f {rules}
-	fi
-	mv pending rolled-back
-	exit 0
+    sleep $pause
+    {nft} -f before.nft || continue
+    {nft} list chains inet | grep -q 'chain {sign} ' && continue
+    if [ -e boot.nft ]; then
+        cp -p boot.nft {rules}.$$ && mv {rules}.$$ {rules}
+    elif [ -e boot.none ]; then
+        rm -f {rules}
+    fi
+    mv pending rolled-back
+    exit 0
 done
 exit 1
 """

@@ -148,7 +148,7 @@ def _enforceable(path: Path, world: World, findings: Findings) -> None:
         return
     if not any(world.managed_span.meets(place.span) for place in places):
         findings.warning(
-            *(path.id, None, None, "is enforced by no managed host"),
+            *(path.id, "from", path.source, "is enforced by no managed host"),
             "put one of its ends into a group, or declare a LAN gateway between them",
         )
 

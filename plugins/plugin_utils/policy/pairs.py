@@ -43,7 +43,7 @@ def _pair(one: Path, two: Path, world: World, findings: Findings) -> None:
         for narrow, wide in ((two, one), (one, two)):
             if _inside(narrow, wide, world):
                 message = f"adds nothing to path {wide.id}, which covers it"
-                findings.error(narrow.id, None, None, message, "remove one of the two")
+                findings.error(narrow.id, "to", narrow.destination, message, "remove one of the two")
                 return
 
 

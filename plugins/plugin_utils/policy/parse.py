@@ -127,10 +127,10 @@ def _zones(top: Reader, findings: Findings) -> list[Zone]:
         )
         if not any(value.get(name) for name in ("group", "addresses", "networks")):
             if zone.server_name:
-                message, remedy = "is given by name alone", "pin its addresses; the name is checked against them"
+                remedy = "pin its addresses; the name is checked against them"
+                reader.error("name", zone.server_name, "is given by name alone", remedy)
             else:
-                message, remedy = "is empty", "give it a group, addresses or networks"
-            reader.error(None, None, message, remedy)
+                reader.error("addresses", None, "is empty", "give it a group, addresses or networks")
         found.append(zone)
     return found
 

@@ -24,43 +24,49 @@ def find_secrets(raw: Any, findings: Findings) -> None:
     """Refuse whatever looks like a secret: a single value under a key such as `password`, key material, a password in
     a URL. Its value is never shown, here or in any later finding. YAML that is nested endlessly is refused, too.
     """
-    todo: list[tuple[Any, str, int]] = [(raw, "", 0)]
+    todo: list[tuple[Any, str, str | None, int]] = [(raw, "", None, 0)]
     seen = set()
     while todo:
-        value, place, depth = todo.pop()
+        value, place, name, depth = todo.pop()
         if isinstance(value, (Mapping, list, tuple)):
             if id(value) in seen:  # YAML aliases: the same list again, or a list inside itself
                 continue
             seen.add(id(value))
             if depth > _DEEPEST:
-                findings.error(place, None, None, "is nested too deeply", "see docs/policy.md for what may stand here")
+                findings.error(place, name, None, "is nested too deeply", "see docs/policy.md for what may stand here")
             else:
-                todo += [(item, inner, depth + 1) for item, inner in _inside(value, place, findings)]
+                todo += [(*found, depth + 1) for found in _inside(value, place, name, findings)]
         elif isinstance(value, (str, bytes)):
             text = value if isinstance(value, str) else value.decode("latin-1")
             for pattern, message in _VALUES:
                 if pattern.search(text):
                     findings.hide(value)
-                    findings.error(place or None, None, None, message, _REMEDY)
+                    findings.error(place or None, name, None, message, _REMEDY)
 
 
-def _inside(value: Any, place: str, findings: Findings) -> list[tuple[Any, str]]:
+def _inside(value: Any, place: str, name: str | None, findings: Findings) -> list[tuple[Any, str, str | None]]:
+    """What the mapping or list *value* holds, each with the place and the name of its field, as findings call them."""
+    here = ".".join(part for part in (place, name) if part)
     if not isinstance(value, Mapping):
-        return [(item, f"{place}[{_label(item, number)}]") for number, item in enumerate(value)]
-    found = []
+        return [_labelled(item, number, place, name, here) for number, item in enumerate(value)]
+    found: list[tuple[Any, str, str | None]] = []
     for key, item in value.items():
         if isinstance(key, str) and looks_secret(key, item):
             for one in item if isinstance(item, (list, tuple)) else [item]:
                 findings.hide(one)
-            findings.error(place or None, key, None, "looks like a secret in clear text", _REMEDY)
+            findings.error(here or None, key, None, "looks like a secret in clear text", _REMEDY)
         else:
-            found.append((item, f"{place}.{str(key)[:80]}" if place else str(key)[:80]))
+            found.append((item, here, str(key)[:80]))
     return found
 
 
-def _label(item: Any, number: int) -> str:
+def _labelled(item: Any, number: int, place: str, name: str | None, here: str) -> tuple[Any, str, str | None]:
+    if not isinstance(item, (Mapping, list, tuple)):
+        return item, place, name
     identity = item.get("id") if isinstance(item, Mapping) else None
-    return identity[:80] if isinstance(identity, str) else str(number)
+    if not isinstance(identity, str):
+        return item, f"{here}[{number}]", None
+    return item, identity[:80] if here == "paths" else f"{here}[{identity[:80]}]", None
 
 
 def looks_secret(key: str, value: object) -> bool:

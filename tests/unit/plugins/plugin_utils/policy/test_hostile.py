@@ -154,11 +154,11 @@ PEM = f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}"
     [
         (("zones", "gateway", "password"), SECRET, "zones.gateway: password"),
         (("zones", "gateway", "smtp_secret"), [SECRET], "zones.gateway: smtp_secret"),
-        (("paths", 0, "api_token"), SECRET, "paths[vault-to-tunnel]: api_token"),
-        (("paths", 0, "owner"), {"password": SECRET}, "paths[vault-to-tunnel].owner: password"),
-        (("paths", 0, "reason"), PEM, "paths[vault-to-tunnel].reason"),
-        (("paths", 0, "reason"), f"see https://admin:{SECRET}@wiki.corp.test/", "paths[vault-to-tunnel].reason"),
-        (("sentinels", 0, "name"), PEM, "sentinels[0].name"),
+        (("paths", 0, "api_token"), SECRET, "vault-to-tunnel: api_token"),
+        (("paths", 0, "owner"), {"password": SECRET}, "vault-to-tunnel.owner: password"),
+        (("paths", 0, "reason"), PEM, "vault-to-tunnel: reason"),
+        (("paths", 0, "reason"), f"see https://admin:{SECRET}@wiki.corp.test/", "vault-to-tunnel: reason"),
+        (("sentinels", 0, "name"), PEM, "sentinels[0]: name"),
         (("private_key",), PEM, "private_key"),
     ],
 )

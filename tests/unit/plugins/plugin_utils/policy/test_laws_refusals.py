@@ -109,7 +109,7 @@ ERRORS = [
     Case("wide IPv6", wide(["10.1.9.0/24", "fd00::/48"]), "p{n}", "from", "s{n} (fd00::/48)", "wider"),
     Case("any unexplained", words(**{"from": "any"}), "p{n}", "from", "any", "wider"),
     Case("unknown zone", words(to="nowhere"), "p{n}", "to", "nowhere", "not a zone"),
-    Case("empty zone", zone({}), "zones.d{n}", None, None, "is empty"),
+    Case("empty zone", zone({}), "zones.d{n}", "addresses", None, "is empty"),
     Case("empty group", zone({"group": "ghosts"}), "zones.d{n}", "group", "ghosts", "not a group"),
     Case("unknown key", words(ownr="x"), "p{n}", "ownr", None, "not a key"),
     Case("no owner", words(owner=None), "p{n}", "owner", None, "is missing"),
@@ -117,7 +117,7 @@ ERRORS = [
     Case("no reason", words(reason=None), "p{n}", "reason", None, "is missing"),
     Case("no review", words(review_by=None), "p{n}", "review_by", None, "is missing"),
     Case("review overdue", words(review_by="2026-01-01"), "p{n}", "review_by", "2026-01-01", "326 days ago"),
-    Case("name alone", zone({"name": "smtp.corp.test"}), "zones.d{n}", None, None, "by name alone"),
+    Case("name alone", zone({"name": "smtp.corp.test"}), "zones.d{n}", "name", "smtp.corp.test", "by name alone"),
     Case("name as address", address("smtp.test"), "zones.d{n}", "addresses", "smtp.test", "not an IPv4 or IPv6"),
     Case("not configured", address("1.1.1.1"), "zones.d{n}", "addresses", "1.1.1.1", "CyberArk"),
     Case("loopback", address("127.0.0.1"), "zones.d{n}", "addresses", "127.0.0.1", "loopback"),
@@ -133,26 +133,26 @@ ERRORS = [
     Case(
         "contradiction", lambda d: d.another(encryption="implicit"), "p{n}-b", "encryption", "implicit", "contradicts"
     ),
-    Case("shadow", lambda d: d.another(), "p{n}-b", None, None, "adds nothing to path p{n}"),
+    Case("shadow", lambda d: d.another(), "p{n}-b", "to", "d{n}", "adds nothing to path p{n}"),
     Case(
         *("one port, two ways", lambda d: d.another(encryption="implicit", **{"from": "elsewhere"})),
         *("p{n}-b", "encryption", "implicit", "one port of a server"),
     ),
     Case("sentinel", sentinel, "p{n}", "to", "d{n}", "must be unreachable"),
     Case("no common family", address("fd00::1"), "p{n}", "to", "d{n}", "no address family"),
-    Case("secret by its key", words(password=SECRET), "paths[p{n}]", "password", None, "looks like a secret"),
+    Case("secret by its key", words(password=SECRET), "p{n}", "password", None, "looks like a secret"),
     Case(
         "secret by its look",
         words(reason=f"smtp://u:{SECRET}@h"),
-        "paths[p{n}].reason",
-        None,
+        "p{n}",
+        "reason",
         None,
         "a password in clear text",
     ),
 ]
 WARNINGS = [
     Case("review soon", words(review_by="2026-12-01"), "p{n}", "review_by", "2026-12-01", "due in 8 days", "warning"),
-    Case("nobody enforces it", lambda d: None, "p{n}", None, None, "no managed host", "warning"),
+    Case("nobody enforces it", lambda d: None, "p{n}", "from", "s{n}", "no managed host", "warning"),
     Case(
         *("no name", lambda d: d.server.pop("name"), "p{n}", "to", "d{n}", "no name to check", "warning"),
     ),

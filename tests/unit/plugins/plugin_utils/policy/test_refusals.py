@@ -43,7 +43,7 @@ ERRORS = [
     ((*PATH, "id"), "tunnel-to-gateway", "tunnel-to-gateway", "id", "two paths"),
     ((*PATH, "frm"), "vaults", "vault-to-tunnel", "frm", "not a key"),
     ((*PATH, True), "vaults", "vault-to-tunnel", "True", "not a word"),
-    (("zones", "gateway"), {"name": "smtp.corp.test"}, "zones.gateway", None, "by name alone"),
+    (("zones", "gateway"), {"name": "smtp.corp.test"}, "zones.gateway", "name", "by name alone"),
     (("zones", "gateway", "addresses"), ["1.1.1.1"], "zones.gateway", "addresses", "CyberArk"),
     (("zones", "gateway", "addresses"), ["127.0.0.1"], "zones.gateway", "addresses", "loopback"),
     (("zones", "gateway", "addresses"), ["::1"], "zones.gateway", "addresses", "loopback"),
@@ -70,7 +70,7 @@ ERRORS = [
     (("zones", "vaults", "managed"), "no", "zones.vaults", "managed", "not a boolean"),
     (("zones", "vaults", "group"), "vault", "zones.vaults", "group", "not a group"),
     (("zones", "any"), {"group": "vaults"}, "zones.any", None, "cannot be"),
-    (("zones", "empty"), {}, "zones.empty", None, "is empty"),
+    (("zones", "empty"), {}, "zones.empty", "addresses", "is empty"),
     (("lan_gateways", 0, "mode"), "bridge", "lan_gateways[0]", "mode", "not a choice"),
     (("lan_gateways", 0, "mail_server"), "lan", "lan_gateways[0]", "mail_server", "wider"),
     (("lan_gateways", 0, "review_by"), "2026-11-22", "lan_gateways[0]", "review_by", "was 1 day ago"),
@@ -206,7 +206,7 @@ def test_partial_overlap_is_fine(compiled, policy) -> None:
 
 def test_path_may_share_ports_only_in_part(compiled, policy) -> None:
     policy["paths"].append({**policy["paths"][0], "id": "zz", "port": None, "ports": [25, 587]})
-    with pytest.raises(PolicyError, match="vault-to-tunnel: adds nothing to path zz"):
+    with pytest.raises(PolicyError, match="vault-to-tunnel: to: tunnels adds nothing to path zz"):
         compiled(policy)
     policy["paths"][0] |= {"port": None, "ports": [465, 587], "encryption": "starttls"}
     assert compiled(policy).hosts
