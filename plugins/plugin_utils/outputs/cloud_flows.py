@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..policy.addresses import Block, outermost
+from ..policy.addresses import Block, Span
 from ..policy.errors import Findings
 from .documents_plan import Way, entries, hosts
-from .perimeter_plan import Opening, Openings, covered, of_family, openings, read_blocks, refuse, shared
+from .perimeter_plan import Opening, Openings, of_family, openings, read_blocks, refuse, shared
 
 EGRESS, INGRESS = "egress", "ingress"
 KINDS = ("zone", "host")
@@ -98,40 +98,42 @@ def opened(plan: Any, today: datetime.date) -> Openings:
 def flows(holder: Holder, live: Iterable[Opening]) -> list[Flow]:
     """What *holder* takes part in, by path, direction and family."""
     found = []
+    families = [(version, of_family(holder.blocks, version)) for version in (4, 6)]
     for opening in live:
         for direction in (EGRESS, INGRESS):
-            for version in (4, 6):
-                sources, destinations = opening.ends(version)
-                near, far = (sources, destinations) if direction == EGRESS else (destinations, sources)
-                mine = of_family(holder.blocks, version)
-                own = shared(mine, near)
-                peers = _beyond(far, mine) if holder.kind == "host" else outermost(far)
+            near = opening.spans[0 if direction == EGRESS else 1]
+            for version, mine in families:
+                here, there = opening.ends(version) if direction == EGRESS else reversed(opening.ends(version))
+                own = shared(mine, here, near)
+                if not own:
+                    continue
+                peers = _beyond(there, mine) if holder.kind == "host" else there
                 if own == peers and len(own) == 1 and own[0].single:
                     continue  # a host needs no rule to reach itself
-                if own and peers and _concerns(opening.way, direction, holder, own):
-                    whole = covered(mine, near)
+                if peers and _concerns(opening.way, direction, holder):
+                    whole = all(near.covers(block) for block in mine)
                     found.append(Flow(opening.way, direction, version, own, peers, opening.ports, whole))
     return found
 
 
 def _beyond(far: Iterable[Block], mine: tuple[Block, ...]) -> tuple[Block, ...]:
     """The peers of a host: not itself."""
-    return outermost(block for block in far if block not in mine)
+    return tuple(block for block in far if block not in mine)
 
 
-def _concerns(way: Way, direction: str, holder: Holder, own: tuple[Block, ...]) -> bool:
+def _concerns(way: Way, direction: str, holder: Holder) -> bool:
     """A LAN gateway's mode speaks for the LAN behind it, and never opens a managed host that is not its mail server."""
     if not way.gateway or not holder.managed:
-        return bool(own)
+        return True
     return direction == (EGRESS if way.mode == "internal_mail_server" else INGRESS)
 
 
 def public(blocks: Iterable[Block]) -> bool:
     """Whether any of the *blocks* reaches beyond private networks."""
-    return not covered(blocks, _PRIVATE)
+    return not all(_PRIVATE.covers(block) for block in blocks)
 
 
-_PRIVATE = tuple(
+_PRIVATE = Span(
     Block(version, first, first + (1 << size) - 1)
     for version, first, size in (
         (4, 0x0A000000, 24),

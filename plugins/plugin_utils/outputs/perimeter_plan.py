@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..policy.addresses import Block, Span, outermost, parse_block
@@ -38,9 +39,18 @@ class Opening:
     destinations: tuple[Block, ...]
     ports: tuple[int, ...]
 
+    @cached_property
+    def spans(self) -> tuple[Span, Span]:
+        """Sources and destinations, to be asked for single addresses without looking at all of them."""
+        return Span(self.sources), Span(self.destinations)
+
     def ends(self, version: int) -> tuple[tuple[Block, ...], tuple[Block, ...]]:
         """Sources and destinations of one family (4 or 6); each empty when it has none."""
-        return of_family(self.sources, version), of_family(self.destinations, version)
+        return self._ends[version]
+
+    @cached_property
+    def _ends(self) -> dict[int, tuple[tuple[Block, ...], tuple[Block, ...]]]:
+        return {v: (of_family(self.sources, v), of_family(self.destinations, v)) for v in (4, 6)}
 
 
 @dataclass(frozen=True)
@@ -111,18 +121,15 @@ def cidr(block: Block) -> str:
     return f"{block}/{block.prefix}" if block.single else str(block)
 
 
-def shared(blocks: Iterable[Block], others: Iterable[Block]) -> tuple[Block, ...]:
-    """The addresses that are in both, as few blocks as possible: of two blocks that meet, the smaller one."""
-    theirs = list(others)
-    return outermost(
-        one if two.covers(one) else two for one in blocks for two in theirs if two.covers(one) or one.covers(two)
-    )
-
-
-def covered(blocks: Iterable[Block], others: Iterable[Block]) -> bool:
-    """Whether every address of *blocks* is in *others*."""
-    span = Span(others)
-    return all(span.covers(block) for block in blocks)
+def shared(blocks: Iterable[Block], others: Iterable[Block], span: Span) -> tuple[Block, ...]:
+    """The addresses of *blocks* that are in *others*, whose span is *span*, as few blocks as possible."""
+    found = []
+    for block in blocks:
+        if span.covers(block):
+            found.append(block)
+        elif not block.single:
+            found += [other for other in others if block.covers(other)]
+    return outermost(found)
 
 
 def plain(text: object, longest: int) -> str:
