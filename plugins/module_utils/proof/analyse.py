@@ -13,9 +13,11 @@ from .facts import Facts
 from .grid import Grid, Mention, Rows, blocks
 from .mentions import mentions
 from .model import DIRECTIONS, TOP, Interface, Loaded, Ref, Unmodelled
+from .pause import no_collection
 from .read import chains_of
 from .route import Route, allowed
 from .spans import Span
+from .survey import Survey
 from .units import LOOPBACK, Class, Interfaces, Units
 from .walk import Folds, Hit, Notes, refs
 
@@ -106,12 +108,14 @@ class Analysis:
         self.ports = tuple(dict.fromkeys(ports))
         self.directions = tuple(directions)
         self.facts = Facts(loaded)
-        self.chains, self.reading_notes = chains_of(loaded, self.facts)
+        with no_collection():
+            self.chains, self.reading_notes = chains_of(loaded, self.facts)
         self.interfaces = Interfaces(self.chains.values(), self.facts.interfaces)
         self.forwards = dict(loaded.forwards)
         self.notes: Dict[Tuple[str, int], Notes] = {}
         self._routes: Dict[Tuple[str, int, Tuple[int, ...]], Route] = {}
-        self._mentions: Dict[int, List[Mention]] = {}
+        self._survey = Survey(self.chains)
+        self._mentions: Dict[Tuple[str, int], List[Mention]] = {}
         self._parts: Dict[Tuple[str, int], List[Part]] = {}
 
     def units(self, direction: str, ports: Sequence[int]) -> Units:
@@ -121,11 +125,12 @@ class Analysis:
         outs: Sequence[Class] = classes if direction != "ingress" else ()
         return Units(ports, ins, outs)
 
-    def mentions(self, family: int) -> List[Mention]:
-        """Return the addresses of that IP version that rules mention."""
-        found = self._mentions.get(family)
+    def mentions(self, direction: str, family: int) -> List[Mention]:
+        """Return the addresses of that IP version that rules for *direction* mention."""
+        found = self._mentions.get((direction, family))
         if found is None:
-            found = self._mentions[family] = mentions(self.chains, family, self.ports, self.facts)
+            found = mentions(self._survey, direction, family, self.ports, self.facts)
+            self._mentions[direction, family] = found
         return found
 
     def parts(self, direction: str, family: int) -> List[Part]:
@@ -146,9 +151,14 @@ class Analysis:
         """Work the answer out, with grids that are also cut at *more*, for *src* and *dst* (all when None)."""
         if direction not in self.directions:
             raise ValueError(f"direction {direction} was not analysed: it is not among {', '.join(self.directions)}")
+        with no_collection():
+            return self._evaluate(direction, family, more, src or _WHOLE[family], dst or _WHOLE[family])
+
+    def _evaluate(
+        self, direction: str, family: int, more: Sequence[Mention], source: Span, destination: Span
+    ) -> List[Part]:
         notes = self.notes.setdefault((direction, family), Notes())
-        mentioned = [*self.mentions(family), *more]
-        source, destination = src or _WHOLE[family], dst or _WHOLE[family]
+        mentioned = [*self.mentions(direction, family), *more]
         found = []
         units = self.units(direction, self.ports)
         route = self._route(direction, family, self.ports, notes)
@@ -256,14 +266,14 @@ class Analysis:
             wanted &= units.of_interfaces("iif", iif)
         if oif is not None and units.outs:
             wanted &= units.of_interfaces("oif", oif)
-        grid = Grid(src, dst, self._near(family, src, dst), units.size)
+        grid = Grid(src, dst, self._near(direction, family, src, dst), units.size)
         route.send(direction, grid, wanted)
         return traced(list(notes.hits or ()))
 
-    def _near(self, family: int, src: Span, dst: Span) -> List[Mention]:
+    def _near(self, direction: str, family: int, src: Span, dst: Span) -> List[Mention]:
         return [
             item
-            for item in self.mentions(family)
+            for item in self.mentions(direction, family)
             if (item.src is None or _overlaps(item.src, src)) and (item.dst is None or _overlaps(item.dst, dst))
         ]
 

@@ -5,35 +5,33 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Chain, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Verdict, Vmap
+from .model import Element, Key, MarkMap, Match, Nat, Rule, Vmap
 from .nat import LINK_LOCAL
 from .spans import Spans, contains
-from .walk import Program
+from .survey import Survey
 
-_SIDES = {"src": 0, "osrc": 0, "srctype": 0, "dst": 1, "odst": 1, "dsttype": 1}
+_SIDES = {"src": 0, "osrc": 0, "dst": 1, "odst": 1}
 
 
-def mentions(chains: Program, family: int, ports: Sequence[int], facts: Facts) -> List[Mention]:
-    """Return what the rules that concern *ports* mention of one IP *family*."""
-    rewritten = any(_moves_ports(chain) for chain in chains.values())
-    changed_sources = _behind_source_nat(chains)
+def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], facts: Facts) -> List[Mention]:
+    """Return what the rules that concern *ports* and that packets of *direction* can meet mention of one *family*."""
+    changed = survey.with_other_sources()
     found: List[Mention] = []
     typed = False
-    for chain in chains.values():
+    for chain in survey.of_direction(direction):
         if chain.family == ("ip6" if family == 4 else "ip"):
             continue
-        changed = changed_sources is None or chain in changed_sources
         for rule in chain.rules:
-            if rewritten or _concerns(rule, ports):
-                typed = _of_rule(rule, family, changed, found) or typed
-    if any(_asks_back(chain) for chain in chains.values()):
+            if survey.moves_ports or _concerns(rule, ports):
+                typed = _of_rule(rule, family, chain in changed, found) or typed
+    if survey.asks_back:
         for interface in facts.interfaces:
             found += [Mention(spans, None) for spans in facts.routes.back(family, interface.name)]
-    if any(_redirects(chain) for chain in chains.values()):
+    if survey.redirects:
         found.append(Mention(None, facts.own[family].local))
         found += [Mention(None, spans) for spans in facts.addresses(family)]
         if family == 6:
@@ -42,59 +40,6 @@ def mentions(chains: Program, family: int, ports: Sequence[int], facts: Facts) -
         own = facts.own[family]
         found += [Mention(spans, spans) for spans in (own.local, own.broadcast, facts.of_type(family, "multicast")[0])]
     return found
-
-
-def _behind_source_nat(chains: Program) -> Optional[Set[Chain]]:
-    """The chains that may meet packets whose source was changed; None: all."""
-    steps = [(chain, step) for chain in chains.values() for rule in chain.rules for step in rule.steps]
-    if any(isinstance(step, Rewrite) and step.field == "src" for _chain, step in steps):
-        return None
-    if not any(isinstance(step, Nat) for _chain, step in steps):
-        return set()
-    waiting = [chain for chain in chains.values() if chain.hook in ("input", "postrouting", "egress")]
-    found: Set[Chain] = set()
-    while waiting:
-        chain = waiting.pop()
-        if chain in found:
-            continue
-        found.add(chain)
-        for rule in chain.rules:
-            for step in rule.steps:
-                verdicts = [step] if isinstance(step, Verdict) else []
-                if isinstance(step, Vmap):
-                    verdicts = [verdict for _element, verdict, _soft in step.elements]
-                for target in {verdict.target for verdict in verdicts}:
-                    called = chains.get((chain.source, chain.family, chain.table, target))
-                    if called is not None:
-                        waiting.append(called)
-    return found
-
-
-def _moves_ports(chain: Chain) -> bool:
-    for rule in chain.rules:
-        for step in rule.steps:
-            if isinstance(step, Rewrite) and step.field == "dport":
-                return True
-            if isinstance(step, Nat):
-                targets = [step.target] if step.target else [target for _element, target in step.elements]
-                if any(t.ports is not None and t.kind in ("dnat", "redirect") for t in targets):
-                    return True
-    return False
-
-
-def _redirects(chain: Chain) -> bool:
-    steps = (step for rule in chain.rules for step in rule.steps)
-    return any(isinstance(step, Nat) and step.target is not None and step.target.kind == "redirect" for step in steps)
-
-
-def _asks_back(chain: Chain) -> bool:
-    return any(
-        key.name == "reverse"
-        for rule in chain.rules
-        for step in rule.steps
-        if isinstance(step, (Match, Vmap, Nat, MarkMap))
-        for key in step.keys
-    )
 
 
 def _concerns(rule: Rule, ports: Sequence[int]) -> bool:

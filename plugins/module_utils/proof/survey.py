@@ -1,0 +1,91 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What kinds of steps a host's rules have, found in one pass, and which chains a packet can reach. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Set, Tuple
+
+from .model import Chain, Divert, MarkMap, Match, Nat, Rewrite, Verdict, Vmap
+
+Program = Dict[Tuple[str, str, str, str], Chain]
+
+_WAYS = {
+    "egress": {"output", "postrouting", "egress"},
+    "ingress": {"ingress", "prerouting", "input"},
+    "forward": {"ingress", "prerouting", "forward", "postrouting", "egress"},
+}
+_EVERYWHERE = {"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}
+
+
+class Survey:
+    """*leads*: some rule changes where packets go. *moves_ports*: some rule changes destination ports. *redirects*,
+    *asks_back*: there are redirects, reverse path checks. *sources*: how source addresses change, "never", "late" (by
+    NAT), or "anywhere"."""
+
+    def __init__(self, chains: Program) -> None:
+        self._chains = chains
+        self.leads = self.moves_ports = self.redirects = self.asks_back = False
+        self.sources = "never"
+        self._calls: Dict[Chain, Set[str]] = {}
+        for chain in chains.values():
+            called = self._calls[chain] = set()
+            for rule in chain.rules:
+                for step in rule.steps:
+                    if type(step) is Verdict:
+                        if step.target:
+                            called.add(step.target)
+                    elif type(step) is Match:
+                        for key in step.keys:
+                            if key.name == "reverse":
+                                self.asks_back = True
+                    else:
+                        self._other(step, called)
+
+    def _other(self, step: object, called: Set[str]) -> None:
+        if isinstance(step, (Vmap, Nat, MarkMap)):
+            self.asks_back = self.asks_back or any(key.name == "reverse" for key in step.keys)
+        if isinstance(step, Vmap):
+            called.update(verdict.target for _element, verdict, _soft in step.elements if verdict.target)
+        elif isinstance(step, Nat):
+            self.leads = True
+            if self.sources == "never":
+                self.sources = "late"
+            for target in [step.target] if step.target else [target for _element, target in step.elements]:
+                self.redirects = self.redirects or target.kind == "redirect"
+                self.moves_ports = self.moves_ports or target.ports is not None
+        elif isinstance(step, Rewrite):
+            self.leads = self.leads or step.field in ("dst", "dport")
+            self.moves_ports = self.moves_ports or step.field == "dport"
+            if step.field == "src":
+                self.sources = "anywhere"
+        elif isinstance(step, Divert):
+            self.leads = True
+
+    def reached(self, hooks: Iterable[str]) -> Set[Chain]:
+        """Return the chains that packets at *hooks* can come to."""
+        wanted = set(hooks)
+        waiting: List[Chain] = [chain for chain in self._chains.values() if chain.hook in wanted]
+        found: Set[Chain] = set()
+        while waiting:
+            chain = waiting.pop()
+            if chain not in found:
+                found.add(chain)
+                for name in self._calls[chain]:
+                    called = self._chains.get((chain.source, chain.family, chain.table, name))
+                    if called is not None:
+                        waiting.append(called)
+        return found
+
+    def of_direction(self, direction: str) -> Set[Chain]:
+        """Return the chains that packets of *direction* can come to."""
+        return self.reached(_EVERYWHERE if self.leads else _WAYS[direction])
+
+    def with_other_sources(self) -> Set[Chain]:
+        """Return the chains that may meet packets whose source was changed."""
+        if self.sources == "never":
+            return set()
+        if self.sources == "anywhere":
+            return set(self._chains.values())
+        return self.reached(("input", "postrouting", "egress"))
