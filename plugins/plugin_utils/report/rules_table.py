@@ -26,10 +26,15 @@ _FOUND = {
     "intercepted": "led elsewhere",
 }
 _REMEDY = {
-    "excess": "apply the policy; what an unmodelled match opens must be closed by its owner",
-    "missing": "have the owner of the rule named here let it pass, or take the path out of the policy",
-    "intercepted": "have the owner of the rule named here remove it, or except these addresses from it",
+    ("excess", "must"): "apply the policy; if it is applied, have the owner of the rule named here close it",
+    ("missing", "must"): "have the owner of the rule named here let it pass, or take the path out of the policy",
+    ("intercepted", "must"): "have the owner of the rule named here remove it, or except these addresses from it",
+    ("excess", "may"): "apply the policy, or have the owner of the rule named here write it so that it can be decided",
+    ("missing", "may"): "have the owner let the path pass before the rule named here, which cannot be decided",
+    ("intercepted", "may"): "have the owner except these addresses from the rule named here, which cannot be decided",
 }
+CERTAINTIES = ("must", "may")
+_WORDS = {"must": "DISPROVED", "may": "UNPROVEN"}
 _MOST_DIFFERENCES = 6
 _MOST_FINDINGS = 20
 _MOST_ANOMALIES = 3
@@ -83,19 +88,23 @@ def _drifted(drift: Drift) -> list[str]:
     return found
 
 
-def findings(host: str, found: Mapping[str, Any], names: Iterable[str] = FINDINGS) -> list[str]:
-    """Return what smtp_firewall_info *found* on *host* under *names*: a line with the remedy, then each finding with
-    the rule that decides it."""
+def findings(
+    host: str, found: Mapping[str, Any], names: Iterable[str] = FINDINGS, certainties: Sequence[str] = CERTAINTIES
+) -> list[str]:
+    """Return what smtp_firewall_info *found* on *host* under *names*, as certain as one of *certainties*: a line with
+    the remedy, then each finding with the rule that decides it."""
     shown: list[str] = []
     for name in names:
         entries = list(found.get(name) or ())
-        if not entries:
-            continue
-        total = len(entries) + int((found.get("left_out") or {}).get(name) or 0)
-        shown.append(f"DISPROVED on {host}, {total} {_FOUND[name]}; {_REMEDY[name]}")
-        shown += [f"on {host}, {_point(entry)}, {_by(entry)}" for entry in entries[:_MOST_FINDINGS]]
-        if total > _MOST_FINDINGS:
-            shown.append(f"on {host}, and {total - min(len(entries), _MOST_FINDINGS)} more")
+        more = int((found.get("left_out") or {}).get(name) or 0)
+        for certainty, word in ((item, _WORDS[item]) for item in certainties):
+            kind = [entry for entry in entries if entry.get("certainty", "must") == certainty]
+            if kind:
+                shown.append(f"{word} on {host}, {len(kind)} {_FOUND[name]}; {_REMEDY[name, certainty]}")
+                shown += [f"on {host}, {_point(entry)}, {_by(entry)}" for entry in kind[:_MOST_FINDINGS]]
+                more += len(kind[_MOST_FINDINGS:])
+        if more:
+            shown.append(f"on {host}, and {more} more {_FOUND[name]}")
     return shown
 
 
