@@ -219,6 +219,10 @@ class Box:
             self._clear()
             raise
 
+    def change(self, nft: str) -> None:
+        """Tell nft more, on top of what is loaded."""
+        sh("nft", "-f", "-", text=nft)
+
     def _clear(self) -> None:
         sh("nft", "flush ruleset")
         for tool in sorted(self._legacy):

@@ -32,11 +32,13 @@ class Case(NamedTuple):
     truths: tuple[Truth, ...]
 
 
-def draw(rng: random.Random) -> Ruleset:
-    """Draw a ruleset: mostly of nft, some of iptables in either kernel, some of both."""
-    kind = rng.choices(("theme", "nft", "iptables", "both"), (25, 45, 22, 8))[0]
-    made = {"theme": themes.themed, "iptables": lambda _rng: Ruleset()}.get(kind, generate.ruleset)(rng)
-    if kind in ("iptables", "both"):
+def draw(rng: random.Random, number: int) -> Ruleset:
+    """Draw ruleset *number*: every third has a theme; the others are of nft, of iptables in either kernel, or both."""
+    if number % 3 == 0:
+        return themes.themed(rng, number // 3)
+    kind = rng.choices(("nft", "iptables", "both"), (60, 30, 10))[0]
+    made = Ruleset() if kind == "iptables" else generate.ruleset(rng)
+    if kind != "nft":
         restores, unknown = iptables.restores(rng)
         made = replace(made, restores=restores, unknown=made.unknown | unknown)
     return replace(made, unknown=made.unknown | {"order"}) if made.tied() else made
@@ -79,6 +81,8 @@ def loading(box: Box, ruleset: Ruleset) -> Ruleset:
 def try_points(box: Box, name: str, ruleset: Ruleset, points: Sequence[Point]) -> Case:
     """Make a case of what the box has loaded: read it as a host's is read, then send the points."""
     loaded = gather.gather()
+    if ruleset.later:
+        box.change(ruleset.later)
     truths = tuple(truth(*pair) for pair in zip(points, box.send(points), strict=True))
     return Case(name, ruleset, loaded, tuple(points), truths)
 
@@ -90,7 +94,7 @@ def record(box: Box, seed: int, points: int, per_ruleset: int = PER_RULESET) -> 
         name = f"{seed}:{number}"
         rng = random.Random(name)
         try:
-            ruleset = loading(box, draw(rng))
+            ruleset = loading(box, draw(rng, number))
         except Refused:
             refused += 1
             assert refused < 5 + number // 20, "too many rulesets are refused: the generator is at fault"

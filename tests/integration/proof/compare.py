@@ -63,6 +63,8 @@ def problems(analysis: Any, point: Point, truth: Truth, exact: bool, proxied: bo
             yield "the kernel leaves alone what must be intercepted", told
         if answer is bound and exact and bound.intercepted == "no" and answer.may != answer.must:
             yield "unsure without reason", told
+    if exact and bound.intercepted == "may" and point.direction != "ingress":
+        yield "unsure of interception without reason", f"these devices: {bound}, by {bound.by}"
     if bound.intercepted == "no" and ((free.must and not bound.must) or (bound.may and not free.may)):
         yield "naming the devices contradicts", f"any device: {free}, these devices: {bound}"
 

@@ -221,3 +221,36 @@ def restores(rng: random.Random) -> tuple[list[tuple[str, list[str]]], set[str]]
                 made.append((f"{tool}-{flavour}", maker.make()))
                 unknown |= maker.unknown
     return made, unknown
+
+
+def themed(rng: random.Random) -> list[tuple[str, list[str]]]:
+    """Draw a ruleset round calls, marks and protocols, for both versions of IP."""
+    flavour = rng.choice(("nft", "legacy"))
+    made = []
+    for version, tool in ((4, "iptables"), (6, "ip6tables")):
+        maker = Maker(rng, version, wild=False)
+        lines = ["*mangle"]
+        for chain in ("PREROUTING", "OUTPUT"):
+            lines += [f"-A {chain} {_half(rng)} -j MARK --set-xmark {maker.mark()}/{maker.mark()}" for _ in range(2)]
+            lines.append(f"-A {chain} {_half(rng)} -j MARK --or-mark {maker.mark()}")
+        lines += ["COMMIT", "*filter", *(f":{chain} {rng.choice(('ACCEPT', 'DROP'))}" for chain in BUILT_IN["filter"])]
+        lines += [":first -", ":second -"]
+        for chain in ("first", "second"):
+            lines += [f"-A {chain} {_half(rng)} -j {rng.choice(('ACCEPT', 'DROP', 'RETURN'))}" for _ in range(2)]
+        for chain in BUILT_IN["filter"]:
+            device = f"-{'o' if chain == 'OUTPUT' else 'i'} {rng.choice(('lan+', 'wan+', 'lan0'))}"
+            lines.append(f"-A {chain} {maker.no()}{device} {_half(rng)} -j {rng.choice(('ACCEPT', 'DROP'))}")
+            mark = f"-m mark {maker.no()}--mark {rng.choice(('0x1/0x1', '0x2/0x2', '0x0/0x1', '0x1/0x3'))}"
+            lines += [
+                f"-A {chain} {rng.choice(('-p udp', '! -p tcp', '-p icmp'))} -j {rng.choice(('ACCEPT', 'DROP'))}",
+                f"-A {chain} {_half(rng)} {rng.choice(('-g', '-j'))} first",
+                f"-A {chain} {mark} -j {rng.choice(('ACCEPT', 'DROP'))}",
+                f"-A {chain} -m conntrack --ctstate {rng.choice(('NEW', 'ESTABLISHED', 'INVALID'))} -g second",
+            ]
+        made.append((f"{tool}-{flavour}", [*lines, "COMMIT"]))
+    return made
+
+
+def _half(rng: random.Random) -> str:
+    """A match that about half of the packets meet."""
+    return f"-p tcp -m tcp --dport {rng.choice(('24:26', '465:588', '587:2525', '25:465', '588'))}"

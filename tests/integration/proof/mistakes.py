@@ -86,7 +86,7 @@ MISTAKES = {
         "nat.py", "changed = changed._replace(dst=addresses)", "changed = changed._replace(oif=None)"
     ),
     "DNAT's port is not followed": Edit(
-        "nat.py", "changed = changed._replace(port=target.ports)", "changed = changed._replace(oif=None)"
+        "nat.py", "changed = changed._replace(port=ports)", "changed = changed._replace(oif=None)"
     ),
     "DNAT goes unseen": Edit(
         "nat.py", "changed = state._replace(dnat=True, moved=True)", "changed = state._replace(dnat=True)"
@@ -97,7 +97,7 @@ MISTAKES = {
     "every NAT chain has its turn": Edit(
         "hooks.py",
         "ready = {state: rows for state, rows in arriving.items() if not getattr(state, done)}",
-        "ready = dict(arriving)",
+        "ready, arriving = arriving, {}",
     ),
     "NAT comes after every filter": Edit(
         "hooks.py", '_NAT_AT = {"prerouting": -100, "output": -100,', '_NAT_AT = {"prerouting": 900, "output": 900,'

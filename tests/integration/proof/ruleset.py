@@ -48,6 +48,8 @@ class Ruleset:
     tables: list[Table] = field(default_factory=list)
     restores: list[tuple[str, list[str]]] = field(default_factory=list)
     """(tool, lines of its input) for each iptables-restore."""
+    later: str = ""
+    """What nft is told after the host was read, in place of the time that passes: elements with a timeout are gone."""
     unknown: set[str] = field(default_factory=set)
     """What an evaluator cannot decide from rules and the first packet's ends alone."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from . import iptables
 from .generate import Maker
 from .operands import L, Where
 from .ruleset import Chain, Ruleset, Table
@@ -40,8 +41,8 @@ class Themes(Maker):
         key = self.rng.choice(("meta mark", "meta mark", "ct mark"))
         for hook in STARTS:
             rules = [f"{key} set {self.mark()}"]
-            for _ in range(self.rng.randint(1, 4)):
-                value = self.rng.choice((self.mark(), f"{key} {self.rng.choice(('or', 'and', 'xor'))} {self.mark()}"))
+            for how in self.rng.sample(("", "or", "and", "xor"), 3):
+                value = f"{key} {how} {self.mark()}" if how else self.mark()
                 rules.append(f"{self.wide(self.version())} {key} set {value}")
             self.base(hook, "filter", -150, rules)
         for hook in ENDS[:3]:
@@ -68,15 +69,17 @@ class Themes(Maker):
             ended = f"[{to}]" if version == 6 else to
             ways = (f"dnat {family}to {to}", f"meta l4proto tcp dnat {family}to {ended}:{port}")
             rules = [f"{self.wide(version)} {self.rng.choice(ways)}"]
-            if self.rng.random() < 0.4:
+            if self.rng.random() < 0.3:
                 rules.append(f"meta l4proto tcp redirect to :{port}")
             elif self.rng.random() < 0.5:
                 rules.append(f"{self.wide(version)} drop")
             self.base(hook, "nat", self.rng.choice((-100, -100, -100, -110, 5)), rules)
-            if self.rng.random() < 0.4:
+            if self.rng.random() < 0.7:
                 other = address(version, REMOTE, self.rng.randrange(8, 16))
-                second = self.rng.choice((f"dnat {family}to {other}", "drop", f"{self.wide(version)} drop"))
+                second = self.rng.choice((f"dnat {family}to {other}", "drop", "drop", f"{self.wide(version)} drop"))
                 self.base(hook, "nat", 20, [second])
+            if self.rng.random() < 0.4:
+                continue
             asked = (f"{L[version]} daddr {to}", f"tcp dport {port}", f"{L[version]} daddr {to} tcp dport {port}")
             for end in ("input", "forward") if hook == "prerouting" else ("output", "postrouting"):
                 verdict = self.rng.choice(("drop", "drop", "accept"))
@@ -96,7 +99,7 @@ class Themes(Maker):
             if self.rng.random() < 0.3:
                 rules.append(f"{self.wide(version)} ct state {self.rng.choice(('new', 'invalid', '!= invalid'))} drop")
             self.base(hook, "filter", -300, rules)
-            if self.rng.random() < 0.5:
+            if self.rng.random() < 0.7:
                 to = address(version, REMOTE, self.rng.randrange(16))
                 self.base(hook, "nat", -100, [f"dnat {family}to {to}"])
         for hook in ENDS[:3]:
@@ -115,6 +118,7 @@ class Themes(Maker):
             verdict = self.rng.choice(("accept", "drop"))
             if self.rng.random() < 0.5:
                 name = self.named(f"type ipv{version}_addr", kept, "timeout")
+                self.gone.append(f"flush set {self.table.family} {self.table.name} {name[1:]}")
                 rules = []
             else:
                 name = self.named(f"type ipv{version}_addr", [], "dynamic,timeout", "size 999\ntimeout 1h\n")
@@ -141,6 +145,16 @@ class Themes(Maker):
             self.table.items += self.late
             self.base(hook, "filter", 0, rules, self.rng.choice(("accept", "drop")))
 
+    def fields(self) -> None:
+        """Fields that are the same in every first packet of a TCP connection."""
+        for hook in ENDS[:3]:
+            where = Where(self.table.family, "filter", hook, self.version())
+            verdict = self.rng.choice(("accept", "drop"))
+            flags = ("& (fin | syn | rst | ack) == syn", "syn / fin,syn,rst,ack", "!= syn", "& (syn | ack) == ack")
+            asked = (f"tcp flags {self.rng.choice(flags)}", self.protocol(where, where.version))
+            rules = [f"{self.rng.choice(asked)} {self.wide(where.version)} {verdict}" for _ in range(2)]
+            self.base(hook, "filter", 0, rules, "drop" if verdict == "accept" else "accept")
+
     def to(self, known: list[str]) -> list[str]:
         return [f"{how} {name}" for name in known for how in ("jump", "goto")] or ["continue"]
 
@@ -154,21 +168,26 @@ class Themes(Maker):
         self.base("prerouting", "filter", -150, [f"{self.wide(version)} accept", taken])
         self.base("forward", "filter", 0, [f"{self.wide(version)} drop"])
 
-    def make_theme(self) -> Ruleset:
+    def make_theme(self, number: int) -> Ruleset:
         themes: list[Callable[[], None]] = [
             self.marks,
-            self.nat,
+            self.fields,
             self.nat,
             self.tracking,
+            self.nat,
             self.sets,
             self.calls,
             self.proxy,
         ]
         self.table = Table(self.rng.choice(("inet", "inet", "ip", "ip6")), "theme")
-        self.rng.choice(themes)()
-        return Ruleset([self.table], unknown=self.unknown)
+        self.gone: list[str] = []
+        themes[number % len(themes)]()
+        later = "\n".join(self.rng.sample(self.gone, self.rng.randint(0, len(self.gone))))
+        return Ruleset([self.table], later=later, unknown=self.unknown)
 
 
-def themed(rng: random.Random) -> Ruleset:
-    """Draw a ruleset of nft round a theme."""
-    return Themes(rng, wild=False).make_theme()
+def themed(rng: random.Random, number: int) -> Ruleset:
+    """Draw a ruleset round a theme: the themes take turns, every fourth time it is one of iptables."""
+    if number % 4 == 3:
+        return Ruleset(restores=iptables.themed(rng))
+    return Themes(rng, wild=False).make_theme(number - number // 4)
