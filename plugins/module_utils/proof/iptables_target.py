@@ -145,7 +145,7 @@ def destination(text: str, version: int) -> Tuple[Optional[Spans], Optional[Span
             port = rest.lstrip(":")
     else:
         where, _colon, port = text.partition(":")
-    where, port = where.replace("[", "").replace("]", ""), port
+    where = where.replace("[", "").replace("]", "")
     addresses: Optional[Spans] = None
     if where:
         low, _dash, high = where.partition("-")

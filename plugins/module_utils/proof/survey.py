@@ -33,10 +33,10 @@ class Survey:
             called = self._calls[chain] = set()
             for rule in chain.rules:
                 for step in rule.steps:
-                    if type(step) is Verdict:
+                    if isinstance(step, Verdict):
                         if step.target:
                             called.add(step.target)
-                    elif type(step) is Match:
+                    elif isinstance(step, Match):
                         for key in step.keys:
                             if key.name == "reverse":
                                 self.asks_back = True
