@@ -1,0 +1,77 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's own answer to "which way?": next hop and interface, by rtnetlink(7)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Dict, NamedTuple, Optional
+
+_HEADER = struct.Struct("=IHHII")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_GET_ROUTE = 26
+_NEW_ROUTE = 24
+_REQUEST = 1
+_DESTINATION, _SOURCE, _INTERFACE, _GATEWAY, _VIA = 1, 2, 4, 5, 18
+
+
+class Route(NamedTuple):
+    """The next hop (None when the destination is on the link) and the name of the interface."""
+
+    gateway: Optional[str]
+    interface: Optional[str]
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", len(value) + 4, kind) + value
+
+
+def _attributes(data: bytes) -> Dict[int, bytes]:
+    found: Dict[int, bytes] = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            break
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3 :]
+    return found
+
+
+def parse(message: bytes) -> Optional[Route]:
+    """Read the answer to a request for a route; None when the kernel refused it."""
+    if len(message) < _HEADER.size + _ROUTE.size or _HEADER.unpack_from(message)[1] != _NEW_ROUTE:
+        return None
+    fields = _attributes(message[_HEADER.size + _ROUTE.size :])
+    gateway = None
+    if _GATEWAY in fields:
+        family = socket.AF_INET if len(fields[_GATEWAY]) == 4 else socket.AF_INET6
+        gateway = socket.inet_ntop(family, fields[_GATEWAY])
+    elif _VIA in fields and len(fields[_VIA]) == 18:
+        gateway = socket.inet_ntop(socket.AF_INET6, fields[_VIA][2:])
+    interface = None
+    if _INTERFACE in fields:
+        try:
+            interface = socket.if_indextoname(struct.unpack("=I", fields[_INTERFACE])[0])
+        except OSError:
+            interface = None
+    return Route(gateway, interface)
+
+
+def route_to(family: int, destination: str, source: Optional[str]) -> Optional[Route]:
+    """Return the route to *destination*; None when there is none, or the kernel cannot be asked."""
+    bits = 32 if family == socket.AF_INET else 128
+    wanted = _attribute(_DESTINATION, socket.inet_pton(family, destination))
+    if source is not None:
+        wanted += _attribute(_SOURCE, socket.inet_pton(family, source))
+    body = _ROUTE.pack(family, bits, bits if source is not None else 0, 0, 0, 0, 0, 0, 0) + wanted
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+            sock.settimeout(1.0)
+            sock.bind((0, 0))
+            sock.send(_HEADER.pack(_HEADER.size + len(body), _GET_ROUTE, _REQUEST, 1, os.getpid()) + body)
+            return parse(sock.recv(65536))
+    except OSError:
+        return None
