@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..probe.names import numeric
 from .model import UNKNOWN, Verdict
@@ -35,26 +35,25 @@ class Question(NamedTuple):
     control_ports: Tuple[int, ...] = (22,)
 
 
-class _Shared:
-    """The control of each pair of source and destination, measured once."""
+class _Control:
+    """The control of a pair of source and destination, measured once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._locks: Dict[Tuple[Optional[str], str], threading.Lock] = {}
-        self._known: Dict[Tuple[Optional[str], str], Control] = {}
+        self._control: Optional[Control] = None
 
-    def of(self, question: Question) -> Callable[[Callable[[], Control]], Control]:
-        key = (question.source, question.destination)
+    def known(self) -> Optional[Control]:
         with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
+            return self._control
 
-        def get(make: Callable[[], Control]) -> Control:
-            with lock:
-                if key not in self._known or self._known[key].reply is None:
-                    self._known[key] = make()
-                return self._known[key]
-
-        return get
+    def get(self, make: Callable[[], Control]) -> Control:
+        with self._lock:
+            if self._control is not None:
+                return self._control
+            made = make()
+            if made.reply is not None:  # a destination that was silent may have been unlucky: the next search asks anew
+                self._control = made
+            return made
 
 
 def locate(question: Question) -> Verdict:
@@ -68,7 +67,7 @@ def locate_all(questions: Sequence[Question], budget: float = BUDGET, at_once: i
     *budget*: seconds after which no further search begins; what is left is told to be unknown. *at_once*: searches
     that run side by side. An address that is none gives `cannot_tell`, never an error.
     """
-    shared = _Shared()
+    controls = {(question.source, question.destination): _Control() for question in questions}
     until = time.monotonic() + budget
 
     def one(question: Question) -> Verdict:
@@ -78,7 +77,7 @@ def locate_all(questions: Sequence[Question], budget: float = BUDGET, at_once: i
         if shot is None:
             return Verdict(UNKNOWN, "cannot tell: the destination or source is no address, or their families differ")
         try:
-            return search(shot, question.control_ports, shared.of(question))
+            return search(shot, question.control_ports, controls[question.source, question.destination])
         except OSError as error:
             return Verdict(UNKNOWN, f"cannot tell: the search itself failed: {error.strerror or error}")
 

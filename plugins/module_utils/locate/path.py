@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Dict, Mapping, Optional
 
 from .model import ACCEPTED, EXPIRED, RESET, SILENT, UNREACHABLE, Device, Evidence, Reply
 
@@ -84,14 +84,21 @@ class Path:
     def back(self, hop: int) -> Optional[int]:
         """Return how many routers an answer of the device at *hop* passes on its way back.
 
-        What was not measured is inferred where everything that was shows one way there and back.
+        What was not measured is inferred where the nearest devices that were, before and behind it, show one way
+        there and back.
         """
-        known = {at: reply.back for at in self._hops() for reply in [self.report(at)] if reply is not None}
+        known: Dict[int, int] = {}
+        for at in self._hops():
+            report = self.report(at)
+            if report is not None and report.back is not None:
+                known[at] = report.back
         if self.length is not None and self._seen.control_back is not None:
             known[self.length] = self._seen.control_back
-        if known.get(hop) is not None:
+        if hop in known:
             return known[hop]
-        both_ways = self.length in known and all(back == at - 1 for at, back in known.items() if back is not None)
+        before = max((at for at in known if at < hop), default=None)
+        behind = min((at for at in known if at > hop), default=None)
+        both_ways = behind is not None and all(at is None or known[at] == at - 1 for at in (before, behind))
         return hop - 1 if both_ways else None
 
     def _hops(self) -> range:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import replace
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Protocol, Tuple
 
 from .decide import decide
 from .model import (
@@ -23,20 +24,30 @@ from .model import (
     Verdict,
 )
 from .own_host import departure, translates
-from .path import Path, answered_at, last_seen
+from .path import Path, answered_at, from_destination, last_seen
 from .route import route_to
-from .trace import Control, at_port, best, candidates, follow, further, trace
+from .trace import Control, as_report, best, candidates, follow, further, trace
 from .volley import PATIENT, QUICK, Pace, fire
 from .way_back import arriving_ttl
 from .wire import Shot, can_complain, source_address
 
+_PARAMETER_PROBLEM = 12
+_NO_NEIGHBOUR = frozenset({1, 3})
+"""Host unreachable (RFC 792) and address unreachable (RFC 4443)."""
 _ROUNDS = 4
 _ENOUGH = 2
 _BETWEEN_ROUNDS = 0.6
 """Seconds; Linux sends one host an ICMP error a second, after a burst of six."""
 
-Controls = Callable[[Callable[[], Control]], Control]
-"""Returns the control of a destination, made by its argument when it is not yet known."""
+
+class Controls(Protocol):
+    """The control of one destination, shared by the searches for its ports."""
+
+    def known(self) -> Optional[Control]:
+        """Return it when it was measured."""
+
+    def get(self, make: Callable[[], Control]) -> Control:
+        """Return it, made by *make* when it was not yet measured."""
 
 
 def search(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Verdict:
@@ -48,29 +59,42 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     destination = base.address[0].partition("%")[0]
     own = source_address(base)
     route = route_to(base.family, destination, base.source[0].partition("%")[0] if base.source else None)
-    others = [shot for shot in candidates(base, ports) if shot.udp or shot.address[1] != base.address[1]]
-    target, *replies = fire([base, *others])
-    seen = Evidence(destination, target, own, route.gateway if route else None)
     interface = route.interface if route else None
+    known = controls.known()
+    others: List[Shot] = []
+    if known is None:
+        others = [shot for shot in candidates(base, ports) if shot.udp or shot.address[1] != base.address[1]]
+    target, *replies = _first_volley(base, others, destination)
+    seen = Evidence(destination, target, own, route.gateway if route else None)
     if _settled(seen):
         return _with_own_rule(seen, base, interface)
-    shot, reply = best(others, replies, destination)
-    if reply is None and target.kind == SILENT:
-        patient = fire([base, at_port(shot, shot.address[1])], PATIENT)
-        said = next((answer for answer in patient if answer.kind == UNREACHABLE), None)
-        if said is not None:
+    if known is None:
+        shot, reply = best(others, replies, destination)
+        said = next((answer for answer in replies if answer.kind == UNREACHABLE and answer.device != destination), None)
+        if reply is None and target.kind == SILENT and said is not None and said.code in _NO_NEIGHBOUR:
             # A neighbour that is not there answers no port, so what is said of one holds for the other.
             return replace(seen, target=said)
-    control = controls(lambda: follow(shot, reply, destination))
-    seen = replace(seen, control=control.reply, control_hops=control.hops, control_back=control.back)
+        known = controls.get(lambda: follow(shot, reply, destination))
+    seen = replace(seen, control=known.reply, control_hops=known.hops, control_back=known.back)
     length = Path(seen).length
     hops = trace(base, length)
     if target.kind != SILENT and length is not None and answered_at(hops) is None:
         further(base, hops)
     seen = replace(seen, hops=hops)
     if target.kind == SILENT:
-        return _compared(seen, base, control)
-    return _weighed(seen, base, control, interface)
+        return _compared(seen, base, known)
+    return _weighed(_with_named_hops(seen, base), base, known, interface)
+
+
+def _first_volley(base: Shot, others: List[Shot], destination: str) -> List[Reply]:
+    """Ask for everything at once; longer where nothing at all answers, for the sake of absent neighbours."""
+
+    def enough(replies: Mapping[int, Reply], seconds: float) -> bool:
+        alive = any(from_destination(reply, destination) for reply in replies.values())
+        open_control = not others or any(reply.kind == ACCEPTED for index, reply in replies.items() if index)
+        return (0 in replies and open_control) or (seconds >= QUICK.window and (alive or 0 in replies or not others))
+
+    return fire([base, *others], PATIENT, enough)
 
 
 def _settled(seen: Evidence) -> bool:
@@ -97,15 +121,33 @@ def _compared(seen: Evidence, base: Shot, control: Control) -> Evidence:
         if path.length is not None and hop >= path.length:
             return _asked_by_option(seen, base, control, path.length)
         beside = seen.control_hops.get(hop)
-        if beside is None or beside.kind != EXPIRED or beside.ttl is None:
+        if beside is None or beside.kind != EXPIRED:
             break
-        mine, theirs = _in_turn(base._replace(ttl=hop), control.shot._replace(ttl=hop))
+        mine, theirs = _in_turn(_step(base, hop, beside), _step(control.shot, hop, beside))
         if mine.kind == SILENT:
             return replace(seen, confirmed=theirs >= _ENOUGH)
-        hops: Dict[int, Reply] = {**seen.hops, hop: mine}
+        hops: Dict[int, Reply] = {**seen.hops, hop: as_report(mine)}
         seen = replace(seen, hops=hops)
         path = Path(seen)
     return seen
+
+
+def _step(shot: Shot, hop: int, beside: Reply) -> Shot:
+    """Return *shot* so that the router at *hop* reports it, in the way it reported the control's (*beside*)."""
+    by_option = (shot.family, beside.type) == (socket.AF_INET, _PARAMETER_PROBLEM)
+    return shot._replace(option_hop=hop) if by_option else shot._replace(ttl=hop)
+
+
+def _with_named_hops(seen: Evidence, base: Shot) -> Evidence:
+    """Let routers that report no expired TTL report an option, as they did for the control."""
+    missing = {
+        hop: _step(base, hop, beside)
+        for hop, beside in seen.control_hops.items()
+        if beside.kind == EXPIRED and hop in seen.hops and seen.hops[hop].kind == SILENT
+    }
+    replies = fire(list(missing.values()), QUICK)
+    found = {hop: as_report(reply) for hop, reply in zip(missing, replies) if reply.kind in (EXPIRED, PROBLEM)}
+    return replace(seen, hops={**seen.hops, **found})
 
 
 def _in_turn(mine: Shot, other: Shot) -> Tuple[Reply, int]:

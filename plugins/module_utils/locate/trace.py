@@ -110,4 +110,9 @@ def _name_silent_hops(shot: Shot, hops: Dict[int, Reply], length: int, destinati
         return
     for hop, reply in zip(missing, replies):
         if reply.kind == PROBLEM and reply.device != destination:
-            hops[hop] = reply._replace(kind=EXPIRED)
+            hops[hop] = as_report(reply)
+
+
+def as_report(reply: Reply) -> Reply:
+    """Let a router's complaint about an option stand for its report of an expired TTL."""
+    return reply._replace(kind=EXPIRED) if reply.kind == PROBLEM else reply

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import select
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .model import SILENT, Reply
 from .wire import Attempt, Shot
@@ -20,18 +20,24 @@ class Pace(NamedTuple):
     window: float
 
 
+_GLANCE = 0.1
+_EVER = 60.0
 QUICK = Pace((0.0, 0.3, 0.7), 1.2)
 """The window outlasts the kernel's first retransmission, after 1 s, whose failure shows that this host drops."""
-PATIENT = Pace((0.0, 0.5, 1.0), 3.6)
+PATIENT = Pace((0.0, 0.3, 0.7, 1.7, 2.7), 3.6)
 """Long enough for a router to find out, after three seconds, that its neighbour does not answer."""
 
+Enough = Callable[[Mapping[int, Reply], float], bool]
+"""Whether the replies so far, by the shots' positions, suffice after some seconds."""
 
-def fire(shots: Sequence[Shot], pace: Pace = QUICK) -> List[Reply]:
+
+def fire(shots: Sequence[Shot], pace: Pace = QUICK, enough: Optional[Enough] = None) -> List[Reply]:
     """Send all *shots*, in their order, and return their replies in the same order.
 
+    It ends when all are answered, when *enough* says so, or with the window.
     A shot that this host cannot even prepare (an option that needs a privilege) counts as silent.
     """
-    return _Volley(shots, pace).run()
+    return _Volley(shots, pace).run(enough)
 
 
 class _Volley:
@@ -43,20 +49,20 @@ class _Volley:
         self._owner: Dict[int, Tuple[int, Attempt]] = {}
         self._poll = select.poll()
 
-    def run(self) -> List[Reply]:
+    def run(self, enough: Optional[Enough]) -> List[Reply]:
         began = time.monotonic()
         times = list(self._pace.times)
         try:
             while len(self._replies) < len(self._shots):
                 elapsed = time.monotonic() - began
-                if elapsed >= self._pace.window:
+                if elapsed >= self._pace.window or (enough is not None and enough(self._replies, elapsed)):
                     break
                 if times and elapsed >= times[0]:
                     times.pop(0)
                     self._send()
                     continue
                 until = times[0] if times else self._pace.window
-                self._collect(max(until - elapsed, 0.0))
+                self._collect(min(max(until - elapsed, 0.0), _GLANCE if enough is not None else _EVER))
         finally:
             silent = {index: self._silence(index) for index in self._under_way}
         return [self._replies.get(index, silent.get(index, Reply(SILENT))) for index in range(len(self._shots))]

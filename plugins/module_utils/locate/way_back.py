@@ -12,7 +12,8 @@ from .volley import Pace, fire
 from .wire import Shot
 
 _ANSWERED = frozenset({ACCEPTED, RESET})
-_WIDTH = 7
+_WIDTH = 15
+"""Two rounds then settle 255 values."""
 _LARGEST = 255
 
 
