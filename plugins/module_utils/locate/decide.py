@@ -36,7 +36,7 @@ from .model import (
     Evidence,
     Verdict,
 )
-from .path import Path, answered_at
+from .path import Path, answered_at, complains
 
 _VERBS = {RESET: RESETS, ACCEPTED: ANSWERS, UNREACHABLE: REJECTS, PROBLEM: REJECTS}
 
@@ -175,7 +175,7 @@ def _by(evidence: Evidence, path: Path, ttl: int, at_hop: bool) -> Verdict:
 
 def _arrives(evidence: Evidence) -> bool:
     """Whether options prove that the SYN gets to the destination before anything answers it."""
-    return silence.complains(evidence.arrived, evidence.destination)
+    return complains(evidence.arrived, evidence.destination)
 
 
 def _open(device: Device) -> Verdict:

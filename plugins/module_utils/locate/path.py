@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, Optional
 
-from .model import ACCEPTED, EXPIRED, RESET, SILENT, UNREACHABLE, Device, Evidence, Reply
+from .model import ACCEPTED, EXPIRED, PROBLEM, RESET, SILENT, UNREACHABLE, Device, Evidence, Reply
 
 
 def answered_at(hops: Mapping[int, Reply]) -> Optional[int]:
@@ -25,6 +25,11 @@ def from_destination(reply: Reply, destination: str) -> bool:
     return reply.kind in (ACCEPTED, RESET) or (reply.kind == UNREACHABLE and reply.device == destination)
 
 
+def complains(reply: Optional[Reply], destination: str) -> bool:
+    """Whether *destination* itself reported a parameter problem."""
+    return reply is not None and reply.kind == PROBLEM and reply.device == destination
+
+
 def last_seen(hops: Mapping[int, Reply]) -> int:
     """Return the largest TTL that a router reported as expired; 0 when none did."""
     return max((ttl for ttl, reply in hops.items() if reply.kind == EXPIRED), default=0)
@@ -38,7 +43,21 @@ class Path:
         self.length = distance(evidence.control_hops, evidence.destination) if evidence.control else None
         if evidence.control and evidence.gateway is None:
             self.length = 1
+        self.claimed = self.length
+        """Where what answers the control lies, be it the destination or not."""
+        if self._perhaps_forged():
+            self.length = None
         self.translated_at = self._translation()
+
+    def _perhaps_forged(self) -> bool:
+        """Whether a reset that answered the control comes from no further than the router before its place."""
+        seen = self._seen
+        if self.length in (None, 1) or seen.control is None or seen.control.kind != RESET:
+            return False
+        if complains(seen.arrived_control, seen.destination):
+            return False
+        before = self.report((self.length or 0) - 1)
+        return before is None or before.back is None or before.back == seen.control_back
 
     def _expired(self, hops: Mapping[int, Reply], hop: int) -> Optional[Reply]:
         """The genuine report of the router at *hop*: one in the destination's name comes from behind a translation."""

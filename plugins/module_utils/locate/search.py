@@ -76,7 +76,7 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
             return replace(seen, target=said)
         known = controls.get(lambda: follow(shot, reply, destination))
     seen = replace(seen, control=known.reply, control_hops=known.hops, control_back=known.back)
-    length = Path(seen).length
+    length = Path(seen).claimed
     hops = trace(base, length)
     if target.kind != SILENT and length is not None and answered_at(hops) is None:
         further(base, hops)
@@ -118,8 +118,8 @@ def _compared(seen: Evidence, base: Shot, control: Control) -> Evidence:
         return replace(seen, translates=translates())
     while path.translated_at is None and not path.forks:
         hop = last_seen(seen.hops) + 1
-        if path.length is not None and hop >= path.length:
-            return _asked_by_option(seen, base, control, path.length)
+        if path.claimed is not None and hop >= path.claimed:
+            return _asked_by_option(seen, base, control, path.claimed)
         beside = seen.control_hops.get(hop)
         if beside is None or beside.kind != EXPIRED:
             break
@@ -191,6 +191,6 @@ def _weighed(seen: Evidence, base: Shot, control: Control, interface: Optional[s
     seen = replace(seen, back=None if arriving is None else Reply(RESET, ttl=arriving).back)
     path = Path(seen)
     low, high = path.back(ttl - 1), path.back(ttl)
-    if ttl == path.length and (low is None or high is None or low == high):
+    if ttl == path.claimed and (low is None or high is None or low == high):
         return _asked_by_option(seen, base, control, ttl)
     return seen

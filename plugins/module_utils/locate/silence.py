@@ -5,15 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
-from .model import BETWEEN, DROPS, EXACT, EXPIRED, PROBLEM, UNKNOWN, Device, Evidence, Reply, Verdict
-from .path import Path, last_seen
-
-
-def complains(reply: Optional[Reply], destination: str) -> bool:
-    """Whether *destination* itself reported a parameter problem."""
-    return reply is not None and reply.kind == PROBLEM and reply.device == destination
+from .model import BETWEEN, DROPS, EXACT, EXPIRED, UNKNOWN, Device, Evidence, Verdict
+from .path import Path, complains, last_seen
 
 
 def decide(evidence: Evidence, path: Path) -> Verdict:
@@ -60,6 +53,8 @@ def _at_the_end(evidence: Evidence, path: Path, length: int) -> Verdict:
 
 def _without_a_neighbour(evidence: Evidence, path: Path, seen: int) -> Verdict:
     last = path.device(seen)
+    if path.claimed is not None and path.length is None:
+        return _unknown(f"it is seen as far as {last}, and other ports are answered by that router itself", last)
     later = [hop for hop, reply in evidence.control_hops.items() if hop > seen and reply.kind == EXPIRED]
     if path.length is not None:
         later.append(path.length)

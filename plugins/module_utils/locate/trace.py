@@ -10,11 +10,12 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .model import ACCEPTED, EXPIRED, PROBLEM, RESET, SILENT, UNREACHABLE, Reply
 from .path import distance, from_destination
-from .volley import QUICK, fire
+from .volley import QUICK, Pace, fire
 from .way_back import arriving_ttl
 from .wire import Shot, can_complain
 
 _WAVES = (range(1, 5), range(5, 9), range(9, 17), range(17, 31))
+_GLANCE = Pace((0.0, 0.25), 0.6)
 _CLOSED_PORT = 33499
 """Where traceroute's datagrams go; hardly anything listens there, so that the destination's stack itself answers."""
 
@@ -85,16 +86,34 @@ def follow(shot: Shot, reply: Optional[Reply], destination: str) -> Control:
     """Trace the path of a control and measure its way back."""
     hops = trace(shot)
     length = distance(hops, destination)
-    back = None
-    if reply is not None and length is not None:
-        if reply.kind in (ACCEPTED, RESET):
-            arriving = arriving_ttl(shot, reply.seconds)
-            back = None if arriving is None else Reply(reply.kind, ttl=arriving).back
-        else:
-            back = hops[length].back
-    if length is not None and reply is not None:
-        _name_silent_hops(shot, hops, length, destination)
+    if reply is None or length is None:
+        return Control(shot, None, hops, None)
+    if not shot.udp and _router_at(shot, length) is not None:
+        # Something answers TCP before the destination is reached; datagrams show the rest of the way.
+        return _by_datagrams(shot, destination)
+    if reply.kind in (ACCEPTED, RESET):
+        arriving = arriving_ttl(shot, reply.seconds)
+        back = None if arriving is None else Reply(reply.kind, ttl=arriving).back
+    else:
+        back = hops[length].back
+    _name_silent_hops(shot, hops, length, destination)
     return Control(shot, reply, hops, back)
+
+
+def _by_datagrams(shot: Shot, destination: str) -> Control:
+    udp = at_port(shot, _CLOSED_PORT)._replace(udp=True)
+    hops = trace(udp)
+    length = distance(hops, destination)
+    if length is None:
+        return Control(udp, None, hops, None)
+    return Control(udp, hops[length], hops, hops[length].back)
+
+
+def _router_at(shot: Shot, hop: int) -> Optional[str]:
+    """Return the router that reports a datagram with a TTL of *hop* as expired, which a destination never does."""
+    udp = at_port(shot, _CLOSED_PORT)._replace(udp=True, ttl=hop)
+    reply = fire([udp], _GLANCE)[0]
+    return reply.device if reply.kind == EXPIRED else None
 
 
 def _name_silent_hops(shot: Shot, hops: Dict[int, Reply], length: int, destination: str) -> None:

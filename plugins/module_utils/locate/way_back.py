@@ -38,9 +38,15 @@ def arriving_ttl(shot: Shot, seconds: float) -> Optional[int]:
     """
     wait = max(0.15, 2 * seconds)
     pace = Pace((0.0, wait, 2 * wait), 3 * wait + 0.1)
+
+    def heard(values: Sequence[int]) -> List[Tuple[int, bool]]:
+        replies = fire([shot._replace(least_ttl=value) for value in values], pace)
+        return [(value, reply.kind in _ANSWERED) for value, reply in zip(values, replies)]
+
     low, high = 0, _LARGEST + 1
     while high - low > 1:
-        values = thresholds(low, high)
-        replies = fire([shot._replace(least_ttl=value) for value in values], pace)
-        low, high = narrow(low, high, [(value, reply.kind in _ANSWERED) for value, reply in zip(values, replies)])
-    return low or None
+        low, high = narrow(low, high, heard(thresholds(low, high)))
+    if low == 0 or high > _LARGEST:
+        return low or None
+    # Lost packets look like ignored ones: what decides is asked again.
+    return None if heard([high])[0][1] else low

@@ -15,12 +15,14 @@ CONTROL = 22
 RESET = "reject with tcp reset"
 PROHIBITED = "reject with icmpx type admin-prohibited"
 UNREACHABLE = "reject with icmpx type host-unreachable"
+DENY = "reset TCP, drop the rest"
 CLOSED_PORT = "reject with icmpx type port-unreachable"
 OUR_COUNTER = "blocked_egress"
 """The counter in our own table that smtp_firewall's rules count with."""
 _PRIORITIES = {"prerouting": -150, "nat": -100}
-_OF_THEIR_OWN = 200
-"""Host numbers of addresses that routes of a router treat differently, behind the destination's network."""
+_OF_THEIR_OWN = 190
+_MORE = 100
+"""Host numbers of more addresses of the destination, and of addresses that a router's routes treat differently."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,24 @@ class Case:
     truth: str = ""
     opened: bool = False
     """The destination listens on the port."""
+    whole: bool = False
+    """The rule is about every TCP packet to an address of its own, not about a port."""
 
     @property
     def culprit(self) -> str:
         return self.truth or self.node
 
 
-def rule(case: Case, version: int, port: int, topology: Topology) -> str:
+def rule(question: Question, topology: Topology) -> str:
+    case, version, port = question.case, question.version, question.port
     if case.hook == "back":
         return f"tcp sport {port} {case.what}"
-    family = "ipv4" if version == 4 else "ipv6"
-    match = f"meta nfproto {family} tcp dport {port}"
+    match = f"meta nfproto {'ipv4' if version == 4 else 'ipv6'} tcp dport {port}"
+    if case.whole:
+        match = f"ip{'' if version == 4 else '6'} daddr {question.destination}"
+        if case.what == DENY:
+            return f"{match} meta l4proto tcp {RESET}\n\t\t{match} drop"
+        match += " meta l4proto tcp"
     if case.what == "redirect":
         return f"{match} redirect to :{PROXY}"
     if case.what == "dnat":
@@ -82,6 +91,8 @@ def questions(topology: Topology, cases: Sequence[Case]) -> list[Question]:
         for version in (4, 6):
             port = FIRST_PORT + 2 * number + (version == 6)
             host = {"route": _OF_THEIR_OWN + number, "absent": ABSENT}.get(case.hook)
+            if case.whole:
+                host = _MORE + number
             real = topology.addresses(version, last)[link]
             destination = real if host is None else topology.address(version, link, host)
             asked.append(Question(case, version, destination, port))
@@ -96,7 +107,7 @@ def arrange(world: World, asked: Sequence[Question], more: dict[str, str] | None
         for hook in ("output", "prerouting", "nat", "forward", "back", "input"):
             mine = [q for q in asked if (q.case.node, q.case.hook) == (node, hook)]
             if mine:
-                chains.append((node, chain(hook, [rule(q.case, q.version, q.port, top) for q in mine])))
+                chains.append((node, chain(hook, [rule(q, top) for q in mine])))
     for node, texts in by_node(chains).items():
         body = "\n".join(texts)
         counted = OUR_COUNTER in body
@@ -105,6 +116,8 @@ def arrange(world: World, asked: Sequence[Question], more: dict[str, str] | None
     for node, text in (more or {}).items():
         world.nft(node, text)
     for q in asked:
+        if q.case.whole:
+            world.address(top.path[-1], top.path[-2], q.destination)
         if q.case.hook == "route":
             world.route(q.case.node, "add", q.case.what, q.destination)
     world.listen(top.path[-1], [CONTROL, *(q.port for q in asked if q.case.opened)])
@@ -136,6 +149,6 @@ def _node(topology: Topology, question: Question, device: dict[str, Any]) -> str
         return topology.path[0]
     if device["address"] is None:  # a router that never tells its address can only be counted
         return topology.path[device["hop"]]
-    if device["address"] == question.destination:
+    if device["address"] == question.destination and device["role"] != "router":
         return topology.path[-1]
     return topology.owner(device["address"])

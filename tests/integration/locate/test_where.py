@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,7 +15,9 @@ from .cases import (
     BETWEEN,
     CLOSED_PORT,
     CONTROL,
+    DENY,
     EXACT,
+    OUR_COUNTER,
     PROHIBITED,
     RESET,
     UNKNOWN,
@@ -73,6 +76,18 @@ ROW_MORE = [
     Case(RESET, "r2", "prerouting"),
     Case(RESET, "d", "prerouting"),
     Case("dnat", "r1", "nat"),
+    Case("redirect", "r1", "nat", whole=True),
+    Case("redirect", "r2", "nat", whole=True),
+    Case("dnat", "r2", "nat", whole=True),
+    Case(RESET, "r1", "forward", whole=True),
+    Case(RESET, "r2", "forward", whole=True),
+    Case(RESET, "r3", "forward", whole=True),
+    Case("drop", "r2", "forward", whole=True),
+    Case(RESET, "d", "input", whole=True),
+    Case(PROHIBITED, "d", "input", whole=True),
+    Case(DENY, "r2", "forward", whole=True),
+    Case(DENY, "r3", "forward", whole=True),
+    Case(DENY, "d", "input", whole=True),
 ]
 
 # The source is masqueraded; answers of the destination take a shorter way; a router reports no expired TTL; the
@@ -130,6 +145,32 @@ BOW_MORE = [
     Case("dnat", "r3", "nat"),
     Case("redirect", "r4", "nat"),
     Case("dnat", "r1", "nat"),
+]
+
+
+LOSSY = replace(ROW, base=55)
+LOSS = (
+    "table inet loss {\n\tchain p {\n\t\ttype filter hook prerouting priority -400\n"
+    "\t\tmeta l4proto { tcp, udp, icmp } numgen random mod 100 < 5 drop\n"
+    "\t\ticmpv6 type { destination-unreachable, time-exceeded, parameter-problem } "
+    "numgen random mod 100 < 5 drop\n\t}\n}\n"
+)
+"""Five of a hundred packets get lost on the first router, whichever way they go."""
+LOSSY_CASES = [
+    Case("drop", "s", "output"),
+    Case(RESET, "r1", "forward"),
+    Case(RESET, "r2", "forward"),
+    Case(RESET, "r3", "forward"),
+    Case(RESET, "r2", "prerouting"),
+    Case("redirect", "r2", "nat"),
+    Case("dnat", "r2", "nat"),
+    Case(PROHIBITED, "r3", "forward"),
+    Case(RESET, "d", "input"),
+    Case("closed", "", "", truth="d"),
+    Case("drop", "r1", "forward"),
+    Case("drop", "r2", "forward"),
+    Case("drop", "r3", "forward"),
+    Case("drop", "d", "input"),
 ]
 
 
@@ -191,3 +232,29 @@ def test_most_are_named_exactly_and_none_wrongly(network: str, request: pytest.F
     wrong = [result for result in results if result.score == WRONG]
     assert not wrong, told(wrong)
     assert sum(result.score == EXACT for result in main) >= 40, told(main)
+
+
+def test_our_own_rule_is_told_by_its_counter(bow: list[Result]) -> None:
+    ours = [result for result in bow if OUR_COUNTER in result.question.case.what]
+    assert len(ours) == 4
+    assert all(result.verdict["own_rule"] == f"{OUR_COUNTER} in table inet alertpath" for result in ours)
+    assert not any(result.verdict["own_rule"] for result in bow if result not in ours)
+
+
+def test_loss_names_nobody_wrongly() -> None:
+    results = next(run(LOSSY, LOSSY_CASES, [], {"r1": LOSS}, at_once=4, unprivileged=False))
+    print(told(results))
+    assert not [result for result in results if result.score == WRONG], told(results)
+    assert sum(result.score == EXACT for result in results) >= 18, told(results)  # of 20 that leave a sign
+
+
+def test_a_search_that_finds_no_time_says_so() -> None:
+    world = World(replace(ROW, base=56), f"ap-where-56-{os.getpid()}")
+    try:
+        world.up()
+        question = {"destination": "10.56.4.2", "port": 25, "source": None, "control_ports": []}
+        verdict = world.locate("s", [question], 1, False, budget=0.0)["verdicts"][0]
+    finally:
+        world.down()
+    assert (verdict["answer"], verdict["devices"]) == ("cannot_tell", [])
+    assert "not looked at" in verdict["text"]

@@ -157,6 +157,11 @@ class World:
         version = ["-6"] if any(":" in word for word in words) else []
         sh("ip", "-n", self.name(node), *version, "route", *words)
 
+    def address(self, node: str, neighbour: str, address: str) -> None:
+        """Give a node another address towards a neighbour."""
+        device = f"l{self.topology.link_between(node, neighbour)}"
+        sh("ip", "-n", self.name(node), "address", "add", address + ("/64" if ":" in address else "/24"), "dev", device)
+
     def nft(self, node: str, rules: str) -> None:
         self.inside(node, "nft", "-f", "-", text=rules)
 
