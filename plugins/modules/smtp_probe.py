@@ -75,16 +75,25 @@ options:
       path:
         description: The path of the policy this target comes from, for the reader.
         type: str
+      depth:
+        description: How far to go with this target, instead of O(depth).
+        type: str
   depth:
     description:
       - How far to go with targets that should be open. Those that should be blocked are only connected to.
       - V(connect) opens a TCP connection, as C(telnet) would, and does not ask who answers.
       - V(banner) reads the greeting as well. With C(encryption=implicit) it is read inside TLS without verifying the
         certificate.
-      - V(tls) verifies the certificate as well, with STARTTLS or implicit TLS. With C(encryption=none) it is the same
+      - V(ehlo) asks what the server offers as well, in clear text or inside implicit TLS, without verifying the
+        certificate.
+      - V(tls) verifies the certificate, with STARTTLS or implicit TLS. With C(encryption=none) it is the same
         as V(banner).
+      - V(auth) logs in with O(username) and O(password) as well, inside TLS and at a server whose certificate proved
+        its C(name), never otherwise. With C(encryption=none) such a row fails.
+      - V(mail) asks with MAIL and RCPT whether the server takes mail for O(recipient), after logging in when
+        O(username) is given, and then takes it back with RSET. There is no DATA, so no message is ever sent.
     type: str
-    choices: [connect, banner, tls]
+    choices: [connect, banner, ehlo, tls, auth, mail]
     default: tls
   ca_file:
     description:
@@ -103,11 +112,66 @@ options:
     default: 1.5
   timeout:
     description:
-      - Seconds that each step of a session may take (greeting, EHLO, STARTTLS, handshake), and that the resolver may
-        take for all names.
+      - Seconds that each step of a session may take (greeting, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT), and that
+        the resolver may take for all names.
       - A server that keeps clients waiting on purpose (Postfix's postscreen, 6 seconds) must fit in.
     type: float
     default: 15.0
+  timeouts:
+    description: Seconds for single steps of a session, instead of O(timeout).
+    type: dict
+    suboptions:
+      greeting:
+        description: From the connection to the whole greeting.
+        type: float
+      ehlo:
+        description: For the reply to EHLO.
+        type: float
+      starttls:
+        description: For the reply to STARTTLS.
+        type: float
+      tls:
+        description: For the handshake.
+        type: float
+      auth:
+        description: For all of AUTH.
+        type: float
+      mail:
+        description: For each of the replies to MAIL and RCPT.
+        type: float
+      quit:
+        description: For each of the replies to RSET and QUIT, after which nothing is found any more. 2 seconds at most
+          by default.
+        type: float
+  deadline:
+    description:
+      - Seconds a target may take in all, its second look included. Whatever step is due then ends.
+      - Four times the longest of O(timeout) and O(timeouts) by default.
+    type: float
+  client_cert:
+    description: A file on the host with a client certificate in PEM form, for servers that ask for one.
+    type: path
+  client_key:
+    description: A file on the host with the key of O(client_cert). By default it is in the same file.
+    type: path
+  client_key_password:
+    description: The password of the key, when it is encrypted.
+    type: str
+  username:
+    description:
+      - Who to log in as, at the depths V(auth) and V(mail).
+      - Counts as a secret, so it is masked wherever it turns up in the result.
+    type: str
+  password:
+    description: The password of O(username). It is sent to a server whose certificate proved its name, inside TLS.
+    type: str
+  sender:
+    description: The sender that V(mail) gives. Empty for the null sender, as bounces have it.
+    type: str
+    default: ""
+  recipient:
+    description: The recipient that V(mail) asks for. Required for that depth.
+    type: str
   control_ports:
     description:
       - Ports on which destinations that should be blocked are asked for a sign of life. Any TCP answer counts, a
@@ -146,6 +210,16 @@ EXAMPLES = r"""
       - {destination: "2001:db8:113::25", port: 25, expect: blocked}
     ca_file: /etc/ssl/certs/corp-ca.pem
 
+- name: The gateway takes alerts from the vault's account for the security team
+  alertpath.smtp.smtp_probe:
+    targets:
+      - {destination: 10.77.30.25, port: 465, encryption: implicit, name: smtp.corp.test}
+    depth: mail
+    username: "{{ gateway_username }}"
+    password: "{{ gateway_password }}"
+    sender: vault-alerts@corp.test
+    recipient: soc@corp.test
+
 - name: See what a list of servers does, without judging
   alertpath.smtp.smtp_probe:
     targets:
@@ -164,6 +238,10 @@ rows:
   type: list
   elements: dict
   contains:
+    depth:
+      description: How far it was looked. Targets that should be blocked are only connected to.
+      type: str
+      sample: tls
     address:
       description: The address that was probed, null when there was none.
       type: str
@@ -175,14 +253,47 @@ rows:
           (silence).
         - Of a probe that could not run, V(no_route), V(name_error), V(local_error).
         - Of a connection, V(banner_timeout), V(not_smtp), V(greeting_refused), V(tls_missing), V(tls_failed),
-          V(wrong_server), and V(open) when nothing was wrong as far as O(depth) went.
+          V(wrong_server), V(auth_failed), V(mail_refused), and V(open) when nothing was wrong as far as O(depth) went.
       type: str
       sample: open
+    class:
+      description:
+        - What was seen, as finely as the evidence allows. The outcome itself where there is nothing finer to say.
+        - Of V(open), V(banner_late) (the greeting took 3 seconds or more). Of V(rejected) and V(filtered), V(own_rule)
+          (this host's own rules did it). Of V(no_route), V(unreachable) (a router said so) and V(no_neighbour) (ARP or
+          neighbour discovery got no answer). Of V(local_error), V(local_policy) (this host forbids the call).
+        - Of V(banner_timeout), V(silent) (what was sent is acknowledged, nothing is said), V(half_open) (nothing
+          is acknowledged), V(tarpit) (a send window of 0), V(banner_incomplete).
+        - Of V(not_smtp), V(reset_after_accept), V(closed_after_accept), V(rejected_after_accept) (an ICMP error after
+          the handshake).
+        - Of V(greeting_refused), V(greeting_421), V(greeting_554), V(ehlo_refused).
+        - Of V(tls_missing), V(tls_not_offered), V(tls_refused), V(tls_stripped) (a device on the way overwrites the
+          offer), V(ehlo_refused), V(clear_text) (where implicit TLS is due). C(evidence.tls_error) says why
+          V(tls_failed).
+        - Of V(wrong_server), V(wrong_certificate), V(wrong_greeting), V(hidden_greeting) (overwritten with asterisks).
+        - Of V(auth_failed), V(auth_missing) (no common mechanism), V(auth_unsafe) (credentials were not sent),
+          V(auth_refused), V(auth_deferred).
+        - Of V(mail_refused), V(sender_refused), V(sender_deferred), V(recipient_refused), V(recipient_deferred),
+          V(auth_required).
+        - Of any session, V(reset_in_session), V(rejected_after_accept), V(half_open), V(tarpit).
+      type: str
+      sample: open
+    cannot_tell:
+      description: What the evidence leaves open, in words.
+      type: list
+      elements: str
+      sample: ["whether the destination itself or a firewall in its name sent the reset"]
     evidence:
       description:
         - What the outcome rests on. C(text) in words, and where they apply C(errno), C(local), C(reset),
           C(icmp_type), C(icmp_code), C(device) (who sent the ICMP error), C(greeting), C(greeting_name), C(reply),
           C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names), C(days_left).
+        - C(smtp) has C(greeting_code), C(greeting_seconds), C(extensions) (from EHLO, each with its parameters),
+          C(size), C(auth) (mechanisms), C(auth_in_clear), C(mechanism) (the one used), and C(exchanges), one for each
+          stage with C(stage), C(code), C(enhanced) (RFC 3463), C(text), C(seconds).
+        - C(tls) has C(chain) as the server sent it (C(names), C(issuer), C(not_after), C(days_left)),
+          C(client_certificate_asked), C(client_certificate_sent).
+        - C(tcp) of a server that fell silent has C(acknowledged), C(window), C(retransmits).
       type: dict
       sample:
         text: "10.77.20.1 answered: communication administratively prohibited"
@@ -242,6 +353,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=options.ARGUMENT_SPEC,
         mutually_exclusive=options.MUTUALLY_EXCLUSIVE,
+        required_together=options.REQUIRED_TOGETHER,
+        required_by=options.REQUIRED_BY,
         supports_check_mode=True,
     )
     try:

@@ -27,6 +27,7 @@ _DNS_NAME = 0x82
 _IP_ADDRESS = 0x87
 _SUBJECT_ALT_NAME = b"\x55\x1d\x11"  # 2.5.29.17
 _COMMON_NAME = b"\x55\x04\x03"  # 2.5.4.3
+_ORGANISATION = b"\x55\x04\x0a"  # 2.5.4.10
 _MAX_NAMES = 50
 
 
@@ -40,6 +41,8 @@ class Certificate(NamedTuple):
     names: Tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    issuer: str = ""
+    """The issuer's common name, or else its organisation."""
 
     def days_left(self, now: datetime) -> int:
         """Return the whole days from *now* until it expires; negative when it has expired."""
@@ -103,13 +106,13 @@ def _alternative_names(extensions: bytes) -> Iterator[str]:
                 yield str(ipaddress.ip_address(name.value))
 
 
-def _common_names(subject: bytes) -> Iterator[str]:
-    for relative in _elements(subject):
+def _attributes(name: bytes, wanted: bytes) -> Iterator[str]:
+    for relative in _elements(name):
         if relative.tag != _SET:
             continue
         for pair in _elements(relative.value):
             parts = list(_elements(pair.value))
-            if len(parts) == 2 and parts[0] == _Element(_OID, _COMMON_NAME):
+            if len(parts) == 2 and parts[0] == _Element(_OID, wanted):
                 yield printable(parts[1].value)
 
 
@@ -130,5 +133,6 @@ def read(der: bytes) -> Certificate:
     for field in signed[6:]:
         if field.tag == _EXTENSIONS:
             names.extend(_alternative_names(field.value))
-    names = names or list(_common_names(signed[4].value))
-    return Certificate(tuple(names[:_MAX_NAMES]), _time(validity[0]), _time(validity[1]))
+    names = names or list(_attributes(signed[4].value, _COMMON_NAME))
+    issuer = [*_attributes(signed[2].value, _COMMON_NAME), *_attributes(signed[2].value, _ORGANISATION), ""][0]
+    return Certificate(tuple(names[:_MAX_NAMES]), _time(validity[0]), _time(validity[1]), issuer)

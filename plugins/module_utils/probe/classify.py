@@ -9,6 +9,7 @@ import errno
 import os
 from typing import Optional
 
+from . import classes
 from .icmp import IcmpError, meaning
 from .model import FILTERED, LOCAL_ERROR, NO_ROUTE, REFUSED, REJECTED, Evidence, Finding
 
@@ -60,7 +61,8 @@ def from_errno(code: int, at_once: bool, source: Optional[str] = None) -> Findin
         return Finding(LOCAL_ERROR, Evidence(text, name, local=True))
     if code in _UNROUTED:
         return Finding(NO_ROUTE, Evidence(_UNROUTED[code], name, local=True))
-    return Finding(LOCAL_ERROR, Evidence(_LOCAL.get(code, os.strerror(code)), name, local=True))
+    kind = classes.LOCAL_POLICY if code in (errno.EPERM, errno.EACCES) else None
+    return Finding(LOCAL_ERROR, Evidence(_LOCAL.get(code, os.strerror(code)), name, local=True, kind=kind))
 
 
 def from_icmp(error: IcmpError, own_address: Optional[str]) -> Optional[Finding]:
@@ -76,10 +78,19 @@ def from_icmp(error: IcmpError, own_address: Optional[str]) -> Optional[Finding]
     text = f"{who} answered: {said.name}"
     if own and said.outcome == NO_ROUTE:
         text = f"the next hop does not answer ARP or neighbour discovery ({said.name})"
-    evidence = Evidence(text, icmp_type=error.type, icmp_code=error.code, device=error.device)
+    if said.outcome == NO_ROUTE:
+        kind: Optional[str] = classes.NO_NEIGHBOUR if own else classes.UNREACHABLE
+    else:
+        kind = classes.OWN_RULE if own else None
+    evidence = Evidence(text, icmp_type=error.type, icmp_code=error.code, device=error.device, kind=kind)
     return Finding(said.outcome, evidence)
 
 
-def from_silence(attempts: int, seconds: float) -> Finding:
-    """Classify *attempts* SYNs that nothing answered within *seconds*."""
-    return Finding(FILTERED, Evidence(f"no answer to {attempts} SYNs in {seconds:.1f} s"))
+def from_silence(attempts: int, seconds: float, never_left: bool = False) -> Finding:
+    """Classify *attempts* SYNs that nothing answered within *seconds*; *never_left*: this host swallows them itself."""
+    text = f"no answer to {attempts} SYNs in {seconds:.1f} s"
+    if never_left:
+        return Finding(
+            FILTERED, Evidence(f"{text}: this host itself drops them on their way out", kind=classes.OWN_RULE)
+        )
+    return Finding(FILTERED, Evidence(text))

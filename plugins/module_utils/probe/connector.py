@@ -16,6 +16,7 @@ from .classify import EXHAUSTED, from_errno, from_icmp, from_silence
 from .icmp import IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE, IcmpError, parse
 from .loop import Loop, Timer
 from .model import OPEN, Endpoint, Evidence, Finding
+from .tcpinfo import never_left, read
 
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: several sockets may then share a local port
 _SPREAD = 2 / 3
@@ -142,7 +143,8 @@ class Connector:
 
     def _silent(self) -> None:
         # A SYN that could not be sent leaves too few to call it silence.
-        self._finish(self._failure or from_silence(self._sent, self._schedule.window), None)
+        swallowed = never_left(read(sock) for sock in self._sockets)
+        self._finish(self._failure or from_silence(self._sent, self._schedule.window, swallowed), None)
 
     def _finish(self, finding: Finding, sock: Optional[socket.socket]) -> None:
         if self._timer is not None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import ssl
 from dataclasses import replace
 from datetime import datetime
-from typing import Optional
+from typing import Any, Optional, Tuple
 
+from . import classes
 from .certificate import Certificate, MalformedCertificate, read
-from .dialogue import Dialogue, Step
+from .dialogue import Dialogue
 from .model import IMPLICIT, TLS_FAILED, TLS_MISSING, WRONG_SERVER, Evidence, Finding
 from .reply import printable
-from .tls import MISMATCH, Handshake, TlsClient, TlsFailure, looks_like_tls
+from .seen import ChainLink, Tcp, Tls
+from .steps import NO_ERRAND, Errand, Step
+from .tls import MISMATCH, Handshake, Shown, TlsClient, TlsFailure, looks_like_tls
+
+_MOST_LINKS = 10
 
 
 class Conversation:
@@ -28,9 +33,16 @@ class Conversation:
         name: Optional[str],
         context: ssl.SSLContext,
         now: datetime,
+        errand: Errand = NO_ERRAND,
+        client_certificate: bool = False,
     ) -> None:
-        """*context* decides whom to trust; *now* is the time that days left are counted from."""
-        self._dialogue = Dialogue(encryption, depth, helo, name)
+        """*context* decides whom to trust; *now* is the time that days left are counted from.
+
+        *client_certificate*: the context has one to show.
+        """
+        self._dialogue = Dialogue(encryption, depth, helo, name, errand)
+        self._client_certificate = client_certificate
+        self._heard_inside = False
         self._implicit = encryption == IMPLICIT
         self._context = context
         self._name = name
@@ -71,18 +83,26 @@ class Conversation:
                 if not self._secure:
                     self._shake_hands(self._tls)
                 if self._secure:
-                    self._dialogue.receive(self._tls.read())
+                    heard = self._tls.read()
+                    self._heard_inside = self._heard_inside or bool(heard)
+                    self._dialogue.receive(heard)
         except TlsFailure as failure:
             self._failed(failure)
         self._collect()
 
-    def closed(self, how: str) -> None:
-        """The server closed the connection; *how* in words."""
-        self._dialogue.closed(how)
+    def closed(self, how: str, **parts: Any) -> None:
+        """The connection ended; *how* in words, *parts* of the evidence for it."""
+        self._note_shown()
+        self._dialogue.closed(how, **parts)
 
-    def expired(self, seconds: float) -> None:
-        """The server did not say enough within *seconds*."""
-        self._dialogue.expired(seconds)
+    def expired(self, seconds: float, tcp: Optional[Tcp] = None, overall: bool = False) -> None:
+        """The server did not say enough within *seconds*; *tcp* and *overall* as `Dialogue.expired` has them."""
+        self._note_shown()
+        self._dialogue.expired(seconds, tcp, overall)
+
+    def took(self, step: Step, seconds: float) -> None:
+        """*step* lasted *seconds*."""
+        self._dialogue.took(step, seconds)
 
     def _clear_text(self, data: bytes) -> bool:
         """Whether the server answers a TLS greeting in clear text: then there is no implicit TLS on this port."""
@@ -90,14 +110,16 @@ class Conversation:
             self._tls_began = True
             return False
         line = printable(data.splitlines()[0] if data.splitlines() else data, 120)
-        self._dialogue.end(TLS_MISSING, f"the server speaks clear text where TLS is due: {line}", reply=line)
+        self._dialogue.end(
+            TLS_MISSING, f"the server speaks clear text where TLS is due: {line}", reply=line, kind=classes.CLEAR_TEXT
+        )
         return True
 
     def _start_tls_if_due(self) -> None:
         if self._dialogue.step is not Step.TLS or self._tls is not None:
             return
         self._collect()
-        self._tls = TlsClient(self._context, self._name)
+        self._tls = TlsClient(self._context, self._name, self._client_certificate)
         try:
             self._shake_hands(self._tls)
         except TlsFailure as failure:
@@ -110,17 +132,46 @@ class Conversation:
             return
         self._secure = True
         self._dialogue.note(describe(self.finding.evidence, done, self._now))
+        self._note_shown()
         verified = self._context.verify_mode == ssl.CERT_REQUIRED
         self._dialogue.secured(verified and self._context.check_hostname and self._name is not None)
 
     def _failed(self, failure: TlsFailure) -> None:
-        if self._dialogue.step in (Step.QUIT, Step.DONE):
+        # With TLS 1.3 the server's judgement on our side of the handshake comes after ours is done, and QUIT is said.
+        late = failure.alert and self._secure and not self._heard_inside and self._dialogue.step is Step.QUIT
+        if self._dialogue.step in (Step.RSET, Step.QUIT, Step.DONE) and not late:
             self._dialogue.closed("TLS broke")
             return
+        self._note_shown()
+        if failure.about_certificate:
+            self._describe_rejected()
+        mismatch = failure.reason == MISMATCH
         self.certificate_rejected = failure.about_certificate
-        outcome = WRONG_SERVER if failure.reason == MISMATCH else TLS_FAILED
-        what = f"the certificate is not for {self._name}" if failure.reason == MISMATCH else f"TLS failed: {failure}"
-        self._dialogue.end(outcome, what, tls_error=failure.reason)
+        self._dialogue.end(
+            WRONG_SERVER if mismatch else TLS_FAILED,
+            f"the certificate is not for {self._name}" if mismatch else f"TLS failed: {failure}",
+            tls_error=failure.reason,
+            kind=classes.WRONG_CERTIFICATE if mismatch else None,
+        )
+        if failure.about_certificate:
+            self._dialogue.note(explain_certificate(self.finding.evidence))
+
+    def _note_shown(self) -> None:
+        """Add what the server has shown in the handshake to the evidence."""
+        if self._tls is None:
+            return
+        shown = self._tls.shown
+        sent = self._client_certificate and shown.client_certificate_asked
+        tls = Tls(_links(shown, self._now), shown.client_certificate_asked, sent or None)
+        if tls != Tls():
+            self._dialogue.note(replace(self.finding.evidence, tls=tls))
+
+    def _describe_rejected(self) -> None:
+        evidence = self.finding.evidence
+        links = evidence.tls.chain if evidence.tls else None
+        if links:
+            names, days = links[0].names, links[0].days_left
+            self._dialogue.note(replace(evidence, certificate_names=names, days_left=days))
 
     def _collect(self) -> None:
         said = self._dialogue.output()
@@ -148,3 +199,27 @@ def describe(evidence: Evidence, handshake: Handshake, now: datetime) -> Evidenc
         certificate_names=certificate.names if certificate else None,
         days_left=certificate.days_left(now) if certificate else None,
     )
+
+
+def explain_certificate(evidence: Evidence) -> Evidence:
+    """Say in the text of *evidence* what the certificate names, and when it expired."""
+    text, days = evidence.text, evidence.days_left
+    if evidence.certificate_names:
+        text = f"{text}; it names {', '.join(evidence.certificate_names[:5])}"
+    if days is not None and days < 0:
+        text = f"{text}; it expired {-days} days ago"
+    return replace(evidence, text=text)
+
+
+def _links(shown: Shown, now: datetime) -> Optional[Tuple[ChainLink, ...]]:
+    """Describe the certificates of a chain; one that cannot be read ends it."""
+    if shown.chain is None:
+        return None
+    links = []
+    for der in shown.chain[:_MOST_LINKS]:
+        try:
+            seen = read(der)
+        except MalformedCertificate:
+            break
+        links.append(ChainLink(seen.names, seen.issuer, seen.not_after.strftime("%Y-%m-%d"), seen.days_left(now)))
+    return tuple(links)

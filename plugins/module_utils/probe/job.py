@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Callable, NamedTuple, Optional
 
 from .connector import Connector, Schedule
-from .conversation import Conversation
+from .conversation import Conversation, explain_certificate
+from .limits import Limits
 from .loop import Loop
-from .model import CONNECT, NO_ROUTE, NONE, SHUT, TLS, Endpoint, Finding
+from .model import CONNECT, NO_ROUTE, NONE, SHUT, TLS, VERIFYING, Endpoint, Finding
 from .session import Session
+from .steps import NO_ERRAND, Errand
 
 _PAUSE = 1.0
 """Seconds before a second attempt: what made the first one fail may be over by then."""
@@ -40,12 +42,15 @@ class Means(NamedTuple):
     loop: Loop
     schedule: Schedule
     patient: Schedule
-    timeout: float
+    limits: Limits
     verifying: ssl.SSLContext
     chain_only: ssl.SSLContext
     """Verifies the chain but no name, for servers whose name is not known."""
     describing: ssl.SSLContext
     now: datetime
+    errand: Errand = NO_ERRAND
+    client_certificate: bool = False
+    """The contexts have a client certificate to show."""
 
 
 class Answer(NamedTuple):
@@ -59,7 +64,7 @@ class Answer(NamedTuple):
 class Job:
     """Connects, talks where that is asked for, and reports once."""
 
-    __slots__ = ("_attempts", "_began", "_done", "_found", "_means", "_question")
+    __slots__ = ("_attempts", "_began", "_done", "_found", "_means", "_question", "_until")
 
     def __init__(self, means: Means, question: Question, done: Callable[[Answer], None]) -> None:
         self._means = means
@@ -67,18 +72,25 @@ class Job:
         self._done = done
         self._attempts = 0
         self._began = 0.0
+        self._until = 0.0
         self._found: Optional[Finding] = None
         """A finding whose certificate is still to be looked at."""
 
     def start(self) -> None:
         """Begin. The report may come before this returns."""
         self._began = self._means.loop.now()
+        self._until = self._began + self._means.limits.overall
         self._connect()
+
+    def _within(self, schedule: Schedule) -> Schedule:
+        """Shorten *schedule* to the time that is left."""
+        left = max(self._until - self._means.loop.now(), 0.0)
+        return schedule if schedule.window <= left else schedule._replace(window=left)
 
     def _connect(self) -> None:
         self._attempts += 1
         patient = self._question.patient or self._attempts > 1
-        schedule = self._means.patient if patient else self._means.schedule
+        schedule = self._within(self._means.patient if patient else self._means.schedule)
         Connector(self._means.loop, self._question.endpoint, schedule, self._connected).start()
 
     def _connected(self, finding: Finding, sock: Optional[socket.socket]) -> None:
@@ -88,7 +100,8 @@ class Job:
         if sock is not None:
             sock.close()
         retried = finding.outcome in SHUT or finding.outcome == NO_ROUTE
-        if retried and self._question.insist and self._attempts == 1 and self._found is None:
+        left = self._until - self._means.loop.now() > _PAUSE
+        if retried and left and self._question.insist and self._attempts == 1 and self._found is None:
             self._means.loop.call_later(_PAUSE, self._connect)
         else:
             self._report(self._found or finding)
@@ -96,22 +109,29 @@ class Job:
     def _talk(self, sock: socket.socket) -> None:
         asked = self._question
         depth = asked.depth
-        if self._found is not None or depth != TLS:
+        if self._found is not None or depth not in VERIFYING:
             context = self._means.describing
         else:
             context = self._means.verifying if asked.name else self._means.chain_only
         own = sock.getsockname()[0].partition("%")[0]
         helo = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 section 4.1.3
-        conversation = Conversation(asked.encryption, depth, helo, asked.name, context, self._means.now)
-        Session(self._means.loop, sock, conversation, self._means.timeout, self._talked).start()
+        means = self._means
+        errand = means.errand
+        if self._found is not None:
+            depth, errand = TLS, NO_ERRAND  # to see the certificate is all that is left to do
+        conversation = Conversation(
+            asked.encryption, depth, helo, asked.name, context, means.now, errand, means.client_certificate
+        )
+        Session(means.loop, sock, conversation, means.limits, self._until, self._talked).start()
 
     def _talked(self, conversation: Conversation) -> None:
         if self._found is not None:
             self._report(_with_certificate(self._found, conversation.finding))
-        elif conversation.certificate_rejected:
-            # TLS libraries do not show a certificate they refuse: look at it once more, trusting nobody.
+        elif conversation.certificate_rejected and conversation.finding.evidence.certificate_names is None:
+            # This Python does not show a certificate that was refused: look at it once more, trusting nobody.
             self._found = conversation.finding
-            Connector(self._means.loop, self._question.endpoint, self._means.schedule, self._connected).start()
+            schedule = self._within(self._means.schedule)
+            Connector(self._means.loop, self._question.endpoint, schedule, self._connected).start()
         else:
             self._report(conversation.finding)
 
@@ -122,9 +142,4 @@ class Job:
 def _with_certificate(found: Finding, looked: Finding) -> Finding:
     """Add the certificate that *looked* saw to *found*."""
     names, days = looked.evidence.certificate_names, looked.evidence.days_left
-    text = found.evidence.text
-    if names:
-        text = f"{text}; it names {', '.join(names[:5])}"
-    if days is not None and days < 0:
-        text = f"{text}; it expired {-days} days ago"
-    return Finding(found.outcome, replace(found.evidence, text=text, certificate_names=names, days_left=days))
+    return Finding(found.outcome, explain_certificate(replace(found.evidence, certificate_names=names, days_left=days)))

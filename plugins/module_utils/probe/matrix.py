@@ -6,24 +6,27 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Deque, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import verdict
+from .classes import classify
 from .connector import Schedule
 from .job import Answer, Job, Means, Question
+from .limits import limits
 from .loop import Loop, descriptor_budget
 from .model import (
     ALLOWED,
+    ANSWERED,
     BLOCKED,
     CONNECT,
-    CONNECTED,
     LOCAL_ERROR,
     NAME_ERROR,
     NO_ROUTE,
     NONE,
     TLS,
+    VERIFYING,
     Endpoint,
     Evidence,
     Finding,
@@ -31,7 +34,8 @@ from .model import (
 )
 from .names import Resolved, numeric, resolve
 from .pins import moved, pinned
-from .tls import HOST_AUTHORITIES, Trust, describing_context, verifying_context
+from .steps import NO_ERRAND, Errand
+from .tls import HOST_AUTHORITIES, ClientCertificate, Trust, describing_context, verifying_context
 
 PATIENCE = 4.0
 """Seconds of a second, longer look. The kernel gives up on a neighbour after 3.05 s: less would call that silence."""
@@ -52,6 +56,12 @@ class Settings:
     control_ports: Tuple[int, ...] = (22,)
     require_control: bool = True
     trust: Trust = HOST_AUTHORITIES
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of single steps, by the names in limits.py."""
+    deadline: float = 0.0
+    """Seconds for a target in all; 0: several times the longest step."""
+    client: Optional[ClientCertificate] = None
+    errand: Errand = NO_ERRAND
 
 
 class Row(NamedTuple):
@@ -62,14 +72,20 @@ class Row(NamedTuple):
     answer: Answer
     control: Optional[str]
     judgement: verdict.Judgement
+    depth: str = CONNECT
+    """How deep it was looked."""
 
     def as_dict(self) -> Dict[str, Any]:
         """Return the row as plain data: the target's fields, what was found, and the verdict."""
         finding = self.answer.finding
+        seen = classify(finding, self.depth, self.control == verdict.DESTINATION)
         return {
             **self.target._asdict(),
+            "depth": self.depth,
             "address": self.address,
             "outcome": finding.outcome,
+            "class": seen.name,
+            "cannot_tell": list(seen.cannot_tell),
             "evidence": finding.evidence.as_dict(),
             "attempts": self.answer.attempts,
             "seconds": round(self.answer.seconds, 3),
@@ -169,26 +185,28 @@ def _controls(lines: Iterable[_Line], ports: Sequence[int]) -> List[Question]:
 def _question(target: Target, endpoint: Endpoint, settings: Settings) -> Question:
     if target.expect == BLOCKED:
         return Question(endpoint, patient=not settings.control_ports)
-    return Question(endpoint, settings.depth, target.encryption or NONE, target.name, insist=True)
+    return Question(endpoint, target.depth or settings.depth, target.encryption or NONE, target.name, insist=True)
 
 
 def _means(questions: Iterable[Question], settings: Settings) -> Means:
-    describing = describing_context()
+    describing = describing_context(settings.client)
     verifying = chain_only = describing
-    wanted = any(asked.depth == TLS and asked.encryption != NONE for asked in questions)
+    wanted = any(asked.depth in VERIFYING and asked.encryption != NONE for asked in questions)
     if wanted or settings.trust != HOST_AUTHORITIES:
-        verifying = verifying_context(settings.trust)
-        chain_only = verifying_context(settings.trust)
+        verifying = verifying_context(settings.trust, settings.client)
+        chain_only = verifying_context(settings.trust, settings.client)
         chain_only.check_hostname = False
     return Means(
         loop=Loop(),
         schedule=Schedule(_ATTEMPTS, settings.window),
         patient=Schedule(_PATIENT_ATTEMPTS, max(PATIENCE, 2 * settings.window)),
-        timeout=settings.timeout,
+        limits=limits(settings.timeout, settings.timeouts, settings.deadline),
         verifying=verifying,
         chain_only=chain_only,
         describing=describing,
         now=datetime.now(timezone.utc),
+        errand=settings.errand,
+        client_certificate=settings.client is not None,
     )
 
 
@@ -249,7 +267,7 @@ def _judge(
         elif place not in silent or answer.finding.outcome == NO_ROUTE:
             silent[place] = answer.finding
     for line, answer in zip(lines, seen):
-        if line.endpoint is not None and answer.finding.outcome in CONNECTED:
+        if line.endpoint is not None and answer.finding.outcome in ANSWERED:
             living.add(_place(line.endpoint))
     families = {_family(address) for _source, address in living}
     rows = []
@@ -263,11 +281,12 @@ def _judge(
             )
             if line.target.expect == BLOCKED:
                 level = verdict.control_level(lives, _family(place[1]) in families)
-        depth = CONNECT if line.target.expect != ALLOWED else settings.depth
+        depth = CONNECT if line.target.expect != ALLOWED else line.target.depth or settings.depth
         judgement = verdict.judge(
             line.target.expect, depth, answer.finding, level or verdict.NO_CONTROL, settings.require_control
         )
-        rows.append(Row(line.target, line.endpoint.address[0] if line.endpoint else None, answer, level, judgement))
+        address = line.endpoint.address[0] if line.endpoint else None
+        rows.append(Row(line.target, address, answer, level, judgement, depth))
     by_family = {name: sum(1 for _source, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
     return Evidences(rows, by_family)
 

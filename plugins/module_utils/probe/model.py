@@ -8,15 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
+from .seen import Smtp, Tcp, Tls, plain
+
 ALLOWED = "allowed"
 BLOCKED = "blocked"
 EXPECTATIONS = (ALLOWED, BLOCKED)
 
 CONNECT = "connect"
 BANNER = "banner"
+EHLO = "ehlo"
 TLS = "tls"
-DEPTHS = (CONNECT, BANNER, TLS)
-"""How far a probe goes, each depth including the one before it."""
+AUTH = "auth"
+MAIL = "mail"
+DEPTHS = (CONNECT, BANNER, EHLO, TLS, AUTH, MAIL)
+"""How far a probe goes, each depth including what the ones before it find."""
+VERIFYING = frozenset({TLS, AUTH, MAIL})
+"""The depths at which a server's certificate must prove who it is."""
 
 NONE = "none"
 STARTTLS = "starttls"
@@ -36,13 +43,29 @@ GREETING_REFUSED = "greeting_refused"
 TLS_MISSING = "tls_missing"
 TLS_FAILED = "tls_failed"
 WRONG_SERVER = "wrong_server"
+AUTH_FAILED = "auth_failed"
+MAIL_REFUSED = "mail_refused"
 
 SHUT = frozenset({REFUSED, REJECTED, FILTERED})
 """No connection came about, though the probe itself could run."""
 NOT_RUN = frozenset({NO_ROUTE, NAME_ERROR, LOCAL_ERROR})
 """The probe never got as far as whatever should have answered it."""
-CONNECTED = frozenset({OPEN, BANNER_TIMEOUT, NOT_SMTP, GREETING_REFUSED, TLS_MISSING, TLS_FAILED, WRONG_SERVER})
-"""A TCP connection was established."""
+CONNECTED = frozenset(
+    {
+        OPEN,
+        BANNER_TIMEOUT,
+        NOT_SMTP,
+        GREETING_REFUSED,
+        TLS_MISSING,
+        TLS_FAILED,
+        WRONG_SERVER,
+    }
+)
+"""A TCP connection was established, and the server was looked at."""
+DECLINED = frozenset({AUTH_FAILED, MAIL_REFUSED})
+"""The server was the right one, and declined what the depths auth and mail try."""
+ANSWERED = CONNECTED | DECLINED
+"""A TCP connection was established, whatever came of it."""
 
 
 class Target(NamedTuple):
@@ -56,6 +79,8 @@ class Target(NamedTuple):
     name: Optional[str] = None
     host: Optional[str] = None
     path: Optional[str] = None
+    depth: Optional[str] = None
+    """How deep to look at this one; None: as deep as at the others."""
 
 
 class Endpoint(NamedTuple):
@@ -92,11 +117,16 @@ class Evidence:
     """The certificate's chain and name were both verified."""
     certificate_names: Optional[Tuple[str, ...]] = None
     days_left: Optional[int] = None
+    smtp: Optional[Smtp] = None
+    tls: Optional[Tls] = None
+    tcp: Optional[Tcp] = None
+    kind: Optional[str] = None
+    """The class within the outcome (classes.py), where what was seen tells more than the outcome does."""
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return the parts that apply, as plain data."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in values if v is not None}
+        """Return the parts that apply, as plain data. The class is no part: a row has it beside its outcome."""
+        values = ((field.name, plain(getattr(self, field.name))) for field in fields(self) if field.name != "kind")
+        return {name: value for name, value in values if value is not None}
 
 
 class Finding(NamedTuple):

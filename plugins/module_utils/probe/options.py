@@ -10,9 +10,12 @@ import math
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .limits import NAMES
 from .matrix import Evidences, Row, Settings
-from .model import DEPTHS, ENCRYPTIONS, EXPECTATIONS, Target
-from .tls import Trust
+from .model import AUTH, DEPTHS, ENCRYPTIONS, EXPECTATIONS, MAIL, Target
+from .sasl import Credentials
+from .steps import Errand
+from .tls import ClientCertificate, Trust
 from .verdict import AS_EXPECTED, UNPROVEN, VERDICTS
 
 ARGUMENT_SPEC: Dict[str, Any] = {
@@ -29,6 +32,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
             "name": {"type": "str"},
             "host": {"type": "str"},
             "path": {"type": "str"},
+            "depth": {"type": "str"},  # null in rows that were given back
         },
     },
     "depth": {"type": "str", "choices": list(DEPTHS), "default": "tls"},
@@ -36,11 +40,24 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "ca_pem": {"type": "str"},
     "window": {"type": "float", "default": 1.5},
     "timeout": {"type": "float", "default": 15.0},
+    "timeouts": {"type": "dict", "options": {name: {"type": "float"} for name in NAMES}},
+    "deadline": {"type": "float"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "client_key_password": {"type": "str", "no_log": True},
+    "username": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True},
+    "sender": {"type": "str", "default": ""},
+    "recipient": {"type": "str"},
     "control_ports": {"type": "list", "elements": "int", "default": [22]},
     "require_control": {"type": "bool", "default": True},
     "fail_on_difference": {"type": "bool", "default": True},
 }
 MUTUALLY_EXCLUSIVE = [("ca_file", "ca_pem")]
+REQUIRED_TOGETHER = [("username", "password")]
+REQUIRED_BY = {"client_key": ("client_cert",), "client_key_password": ("client_cert",)}
+# RFC 5321 section 4.1.2, plain forms: dot-string at a domain or an address literal. Nothing that could end the command.
+_MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(\[[0-9A-Za-z:.]+\]|[A-Za-z0-9._-]{1,253})\Z")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _SHOWN = 20
 
@@ -51,7 +68,13 @@ class OptionRefused(Exception):
 
 def targets(params: Mapping[str, Any]) -> List[Target]:
     """Return the targets the options describe. Raises OptionRefused."""
-    return [_target(f"targets[{index}]", entry) for index, entry in enumerate(params["targets"])]
+    made = [_target(f"targets[{index}]", entry) for index, entry in enumerate(params["targets"])]
+    depths = {target.depth or params["depth"] for target in made}
+    if MAIL in depths and not params["recipient"]:
+        raise OptionRefused("recipient: is missing; depth mail asks whether the server takes mail for a recipient")
+    if AUTH in depths and params["username"] is None:
+        raise OptionRefused("username: is missing; depth auth logs in, so give username and password")
+    return made
 
 
 def settings(params: Mapping[str, Any]) -> Settings:
@@ -59,8 +82,16 @@ def settings(params: Mapping[str, Any]) -> Settings:
     for name, least, most in (("window", 0.1, 60.0), ("timeout", 0.1, 600.0)):
         if not (math.isfinite(params[name]) and least <= params[name] <= most):
             raise OptionRefused(f"{name}: {params[name]} s; give a value from {least:g} to {most:g} seconds")
+    single = {name: value for name, value in (params["timeouts"] or {}).items() if value is not None}
+    bounds = [*((f"timeouts.{name}", value) for name, value in single.items()), ("deadline", params["deadline"])]
+    for name, seconds in bounds:
+        if seconds is not None and not (math.isfinite(seconds) and 0.1 <= seconds <= 3600):
+            raise OptionRefused(f"{name}: {seconds} s; give a value from 0.1 to 3600 seconds")
     for port in params["control_ports"]:
         _check_port("control_ports", port)
+    for name in ("sender", "recipient"):
+        if params[name] and not _MAILBOX.match(params[name]):
+            raise OptionRefused(f"{name}: {params[name]!r} is no address such as alerts@corp.test")
     return Settings(
         depth=params["depth"],
         window=params["window"],
@@ -68,7 +99,26 @@ def settings(params: Mapping[str, Any]) -> Settings:
         control_ports=tuple(dict.fromkeys(params["control_ports"])),
         require_control=params["require_control"],
         trust=Trust(params["ca_pem"], params["ca_file"]),
+        timeouts=single,
+        deadline=params["deadline"] or 0.0,
+        client=_client(params),
+        errand=Errand(_credentials(params), params["sender"] or "", params["recipient"]),
     )
+
+
+def _client(params: Mapping[str, Any]) -> Optional[ClientCertificate]:
+    if params["client_cert"] is None:
+        return None
+    return ClientCertificate(params["client_cert"], params["client_key"], params["client_key_password"])
+
+
+def _credentials(params: Mapping[str, Any]) -> Optional[Credentials]:
+    if params["username"] is None:
+        return None
+    for name in ("username", "password"):
+        if not params[name] or "\0" in params[name]:
+            raise OptionRefused(f"{name}: is empty or holds a NUL, which no mechanism can send")
+    return Credentials(params["username"], params["password"])
 
 
 def _target(where: str, entry: Mapping[str, Any]) -> Target:
@@ -84,6 +134,8 @@ def _target(where: str, entry: Mapping[str, Any]) -> Target:
         raise OptionRefused(f"{where}.name: {entry['name']!r} is no name a certificate can carry")
     if entry["encryption"] not in (None, *ENCRYPTIONS):
         raise OptionRefused(f"{where}.encryption: {entry['encryption']!r}; give one of {', '.join(ENCRYPTIONS)}")
+    if entry["depth"] not in (None, *DEPTHS):
+        raise OptionRefused(f"{where}.depth: {entry['depth']!r}; give one of {', '.join(DEPTHS)}")
     name = entry["name"].rstrip(".") if entry["name"] else None
     return Target(**{**{field: entry[field] for field in Target._fields}, "name": name})
 

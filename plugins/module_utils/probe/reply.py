@@ -11,6 +11,7 @@ from typing import List, NamedTuple, Optional, Tuple
 MAX_LINE = 4096
 """RFC 5321 section 4.5.3.1.5 allows 512 octets; some servers send more."""
 MAX_LINES = 128
+_ENHANCED = re.compile(r"([245])\.[0-9]{1,3}\.[0-9]{1,3}(?= |\Z)")
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z", re.DOTALL)
 
 
@@ -29,6 +30,12 @@ class Reply(NamedTuple):
         """The reply as one line for a reader."""
         return f"{self.code} {' / '.join(self.lines)}"[:300]
 
+    @property
+    def enhanced(self) -> Optional[str]:
+        """The enhanced status code (RFC 2034, RFC 3463), None where the reply has none of its own class."""
+        match = _ENHANCED.match(self.lines[0])
+        return match[0] if match and match[1] == str(self.code)[0] else None
+
 
 def printable(data: bytes, limit: int = 200) -> str:
     """Return *data* as text that is safe to show: printable ASCII, the rest escaped, at most *limit* characters."""
@@ -43,6 +50,11 @@ class ReplyReader:
         self._buffer = b""
         self._code = 0
         self._lines: List[str] = []
+
+    @property
+    def partial(self) -> bool:
+        """Whether a reply has begun and not ended."""
+        return bool(self._buffer or self._lines)
 
     @property
     def pending(self) -> bytes:

@@ -1,46 +1,70 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A conversation carried over a connected socket, with a deadline for each of its steps."""
+"""A conversation carried over a connected socket, with a deadline for each of its steps and one for all of it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import socket
-from typing import Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
+from . import classes, tcpinfo
+from .connector import icmp_errors
 from .conversation import Conversation
-from .dialogue import Step
+from .icmp import meaning
+from .limits import Limits
 from .loop import Loop, Timer
+from .steps import Step
 
-_FAREWELL = 2.0
-"""Seconds to wait for the reply to QUIT; what was to be found is known by then."""
 _MOST_PER_STEP = 1 << 20
 """Octets a server may send in one step before it counts as one that never ends."""
+_LISTEN = 1.0
+"""Seconds to wait whether what was said to a silent server is acknowledged: a slow path and a lost packet fit in."""
+_BEFORE_ANY_WORD = (Step.GREETING, Step.TLS)
 
 
 class Session:
     """Moves octets between a socket and a conversation until that is done; then closes and reports once."""
 
-    __slots__ = ("_conversation", "_done", "_loop", "_pending", "_received", "_sock", "_step", "_timeout", "_timer")
+    __slots__ = (
+        "_began",
+        "_conversation",
+        "_done",
+        "_limits",
+        "_loop",
+        "_pending",
+        "_received",
+        "_sent",
+        "_sock",
+        "_step",
+        "_timer",
+        "_total",
+        "_until",
+    )
 
     def __init__(
         self,
         loop: Loop,
         sock: socket.socket,
         conversation: Conversation,
-        timeout: float,
+        limits: Limits,
+        until: float,
         done: Callable[[Conversation], None],
     ) -> None:
-        """*timeout*: the seconds each step may take, however slowly the server talks."""
+        """*limits*: the seconds each step may take, however slowly the server talks; *until*: when all must be over."""
         self._loop = loop
         self._sock = sock
         self._conversation = conversation
-        self._timeout = timeout
+        self._limits = limits
+        self._until = until
         self._done = done
         self._pending = b""
+        self._sent = False
         self._received = 0
+        self._total = 0
+        self._began = loop.now()
         self._step: Optional[Step] = None
         self._timer: Optional[Timer] = None
 
@@ -55,37 +79,67 @@ class Session:
         except BlockingIOError:
             data = None
         except OSError as error:
-            self._conversation.closed(f"the connection broke ({errno.errorcode.get(error.errno or 0, 'error')})")
+            self._broken(error.errno or 0)
             self._after()
             return
         if data == b"":
-            self._conversation.closed("the server closed the connection")
+            kind = classes.of_end(False, False, self._first())
+            self._conversation.closed("the server closed the connection", kind=kind)
         elif data is not None:
             self._received += len(data)
+            self._total += len(data)
             if self._received > _MOST_PER_STEP:
-                self._conversation.expired(self._timeout)
+                self._conversation.expired(self._limits.of(self._conversation.step))
             else:
                 self._conversation.receive(data)
         self._after()
+
+    def _first(self) -> bool:
+        """Whether the server has not said a word."""
+        return not self._total and self._conversation.step in _BEFORE_ANY_WORD
+
+    def _broken(self, code: int) -> None:
+        """The kernel reports the end of the connection: a reset, or an ICMP error that it took for one."""
+        name = errno.errorcode.get(code, "error")
+        if code in (errno.ECONNRESET, errno.EPIPE):
+            kind = classes.of_end(True, False, self._first())
+            self._conversation.closed(f"the connection was reset ({name})", kind=kind, reset=True, errno=name)
+            return
+        parts: Dict[str, Any] = {"kind": classes.of_end(False, True, self._first()), "errno": name}
+        how = f"an ICMP error ended the connection ({name})"
+        for error in icmp_errors(self._sock):
+            said = meaning(error)
+            if said is not None:
+                parts.update(icmp_type=error.type, icmp_code=error.code, device=error.device)
+                how = f"{error.device} answered: {said.name},"
+        self._conversation.closed(how, **parts)
 
     def _after(self) -> None:
         self._pending += self._conversation.output()
         self._send()
         step = self._conversation.step
-        if step is not self._step:
-            self._step = step
-            self._received = 0
-            if self._timer is not None:
-                self._timer.cancel()
-            if step is Step.DONE:
-                self._close()
-            else:
-                self._timer = self._loop.call_later(_FAREWELL if step is Step.QUIT else self._timeout, self._late)
+        if step is self._step:
+            return
+        now = self._loop.now()
+        if self._step is not None:
+            self._conversation.took(self._step, now - self._began)
+        self._step = step
+        self._began = now
+        self._received = 0
+        if self._timer is not None:
+            self._timer.cancel()
+        if step is Step.DONE:
+            self._close()
+        else:
+            limit = self._limits.of(step)
+            self._timer = self._loop.call_later(max(min(limit, self._until - now), 0.0), self._late)
 
     def _send(self) -> None:
         if self._pending:
             try:
-                self._pending = self._pending[self._sock.send(self._pending) :]
+                count = self._sock.send(self._pending)
+                self._sent = True
+                self._pending = self._pending[count:]
             except BlockingIOError:
                 pass
             except OSError:
@@ -93,8 +147,26 @@ class Session:
         self._loop.rewatch(self._sock, bool(self._pending), self._ready)
 
     def _late(self) -> None:
-        self._conversation.expired(self._timeout)
+        if not self._sent and self._conversation.step is Step.GREETING:
+            # Nothing was sent yet, so nothing tells a silent server from none. QUIT is the politest word to find out.
+            with contextlib.suppress(OSError):
+                self._sock.send(b"QUIT\r\n")
+            self._loop.forget(self._sock)
+            self._timer = self._loop.call_later(_LISTEN, self._listened)
+            return
+        self._expire()
         self._after()
+
+    def _listened(self) -> None:
+        self._expire()
+        self._loop.watch(self._sock, False, self._ready)
+        self._after()
+
+    def _expire(self) -> None:
+        limit = self._limits.of(self._conversation.step)
+        overall = self._began + limit > self._until + 0.001
+        tcp = tcpinfo.as_evidence(tcpinfo.read(self._sock))
+        self._conversation.expired(self._limits.overall if overall else limit, tcp, overall)
 
     def _close(self) -> None:
         self._loop.forget(self._sock)

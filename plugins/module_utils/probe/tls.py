@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 MISMATCH = "name_mismatch"
 
@@ -40,6 +40,11 @@ _REASONS = {
     "NO_CIPHERS_AVAILABLE": "no_common_cipher",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "client_certificate_required",
 }
+# RFC 8446 section 6.2: alerts by which a server judges the client's certificate
+_JUDGED: Tuple[str, ...] = ("BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED")
+_JUDGED += ("CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED", "DECRYPT_ERROR")
+_CERTIFICATE, _CERTIFICATE_REQUEST = 11, 13  # RFC 8446 section 4
+_TLS13 = 0x0304
 
 
 class TrustError(Exception):
@@ -47,12 +52,16 @@ class TrustError(Exception):
 
 
 class TlsFailure(Exception):
-    """A handshake failed. *reason* is one word, *about_certificate* whether the server's certificate was the cause."""
+    """A handshake failed. *reason* is one word, *about_certificate* whether the server's certificate was the cause.
 
-    def __init__(self, reason: str, text: str, about_certificate: bool = False) -> None:
+    *alert*: the server said so, in an alert.
+    """
+
+    def __init__(self, reason: str, text: str, about_certificate: bool = False, alert: bool = False) -> None:
         super().__init__(text)
         self.reason = reason
         self.about_certificate = about_certificate
+        self.alert = alert
 
 
 class Handshake(NamedTuple):
@@ -61,6 +70,24 @@ class Handshake(NamedTuple):
     version: str
     cipher: str
     certificate: bytes
+
+
+class Shown(NamedTuple):
+    """What the server showed, in a handshake that failed as well: its chain in DER, its own certificate first.
+
+    A part is None when this Python does not show it.
+    """
+
+    chain: Optional[Tuple[bytes, ...]]
+    client_certificate_asked: Optional[bool]
+
+
+class ClientCertificate(NamedTuple):
+    """The files on this host with the client's certificate and its key, and the key's password."""
+
+    file: str
+    key: Optional[str] = None
+    password: Optional[str] = None
 
 
 class Trust(NamedTuple):
@@ -73,9 +100,9 @@ class Trust(NamedTuple):
 HOST_AUTHORITIES = Trust()
 
 
-def verifying_context(trust: Trust) -> ssl.SSLContext:
+def verifying_context(trust: Trust, client: Optional[ClientCertificate] = None) -> ssl.SSLContext:
     """Return a client context that verifies chain and name, TLS 1.2 and later (RFC 8996). Raises TrustError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context(client)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if trust.pem is not None:
@@ -94,22 +121,91 @@ def verifying_context(trust: Trust) -> ssl.SSLContext:
     return context
 
 
-def describing_context() -> ssl.SSLContext:
+def describing_context(client: Optional[ClientCertificate] = None) -> ssl.SSLContext:
     """Return a client context that trusts anybody: to look at a certificate, never to decide on it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context(client)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def explain(error: ssl.SSLError) -> TlsFailure:
-    """Name the reason of a failed handshake."""
+def _context(client: Optional[ClientCertificate]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslobject_class = _Watched
+    if hasattr(ssl.SSLContext, "_msg_callback"):
+        # Not documented, but in every CPython since 3.8: no other way shows the certificate of a handshake that failed.
+        setattr(context, "_msg_callback", _watch)  # noqa: B010  # typeshed does not know it
+    if client is None:
+        return context
+    try:
+        # A password that is always there: without one, the library would ask the terminal.
+        context.load_cert_chain(client.file, client.key, password=client.password or "")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) if getattr(error, "filename", None) else getattr(error, "reason", None)
+        files = client.file if client.key is None else f"{client.file} with client_key {client.key}"
+        raise TrustError(
+            f"client_cert {files}: {why or 'not usable'}; give a certificate and its key in PEM form, readable here, "
+            "and client_key_password when the key is encrypted"
+        ) from None
+    return context
+
+
+class _Watched(ssl.SSLObject):
+    """A TLS connection that keeps what the server showed in its handshake."""
+
+    watched = hasattr(ssl.SSLContext, "_msg_callback")
+    certificates: Optional[Tuple[bytes, ...]] = None
+    asked = False
+
+
+def _watch(connection: Any, direction: str, version: int, _content: int, kind: int, data: bytes) -> None:
+    """Take one message of a handshake, as OpenSSL's message callback gives it."""
+    if direction != "read" or not isinstance(connection, _Watched):
+        return
+    if kind == _CERTIFICATE_REQUEST:
+        connection.asked = True
+    elif kind == _CERTIFICATE and connection.certificates is None:
+        connection.certificates = chain(data, version >= _TLS13)
+
+
+def chain(message: bytes, tls13: bool) -> Tuple[bytes, ...]:
+    """Return the certificates in DER of a Certificate message (RFC 5246 section 7.4.2, RFC 8446 section 4.4.2).
+
+    What does not fit ends the list: the TLS library judges the message, this only reads it.
+    """
+    at = 4  # the handshake header
+    if tls13:
+        at += 1 + message[at] if len(message) > at else 1
+    at += 3
+    found = []
+    while at + 3 <= len(message):
+        length = int.from_bytes(message[at : at + 3], "big")
+        certificate = message[at + 3 : at + 3 + length]
+        if not length or len(certificate) != length:
+            break
+        found.append(certificate)
+        at += 3 + length
+        if tls13:
+            at += 2 + int.from_bytes(message[at : at + 2], "big")
+    return tuple(found)
+
+
+def explain(error: ssl.SSLError, unanswered_request: bool = False, certificate_sent: bool = False) -> TlsFailure:
+    """Name the reason of a failed handshake.
+
+    *unanswered_request*: the server asked for a client certificate and got none; *certificate_sent*: it got one.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _VERIFY_CODES.get(error.verify_code, "certificate")
         return TlsFailure(reason, error.verify_message.rstrip("."), about_certificate=True)
     reason = error.reason or "tls"
     words = reason.replace("_", " ").lower()
-    return TlsFailure(_REASONS.get(reason, words.replace(" ", "_")), words)
+    alert = "_ALERT_" in reason
+    if unanswered_request and alert:
+        return TlsFailure("client_certificate_required", f"a client certificate is required ({words})", alert=True)
+    if certificate_sent and alert and reason.endswith(_JUDGED):
+        return TlsFailure("client_certificate_refused", f"the client certificate is refused ({words})", alert=True)
+    return TlsFailure(_REASONS.get(reason, words.replace(" ", "_")), words, alert=alert)
 
 
 def looks_like_tls(data: bytes) -> bool:
@@ -120,11 +216,27 @@ def looks_like_tls(data: bytes) -> bool:
 class TlsClient:
     """A TLS client over memory. Feed what the server sent, send what it gives back."""
 
-    def __init__(self, context: ssl.SSLContext, name: Optional[str]) -> None:
-        """*name* is sent as SNI and, by a verifying context that checks names, demanded of the certificate."""
+    def __init__(self, context: ssl.SSLContext, name: Optional[str], certificate: bool = False) -> None:
+        """*name* is sent as SNI and, by a verifying context that checks names, demanded of the certificate.
+
+        *certificate*: the context has a client certificate to show.
+        """
+        self._certificate = certificate
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+
+    @property
+    def shown(self) -> Shown:
+        """What the server has shown so far."""
+        seen = self._object
+        if not isinstance(seen, _Watched) or not seen.watched:
+            return Shown(None, None)
+        return Shown(seen.certificates, seen.asked)
+
+    def _explain(self, error: ssl.SSLError) -> TlsFailure:
+        asked = bool(self.shown.client_certificate_asked)
+        return explain(error, asked and not self._certificate, asked and self._certificate)
 
     def receive(self, data: bytes) -> None:
         """Take octets from the server."""
@@ -141,7 +253,7 @@ class TlsClient:
         except ssl.SSLWantReadError:
             return None
         except ssl.SSLError as error:
-            raise explain(error) from None
+            raise self._explain(error) from None
         cipher: Optional[Tuple[str, str, int]] = self._object.cipher()
         return Handshake(
             self._object.version() or "", cipher[0] if cipher else "", self._object.getpeercert(binary_form=True) or b""
@@ -159,7 +271,7 @@ class TlsClient:
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
             pass
         except ssl.SSLError as error:
-            raise explain(error) from None
+            raise self._explain(error) from None
         return b"".join(parts)
 
     def write(self, data: bytes) -> None:
@@ -167,4 +279,4 @@ class TlsClient:
         try:
             self._object.write(data)
         except ssl.SSLError as error:
-            raise explain(error) from None
+            raise self._explain(error) from None

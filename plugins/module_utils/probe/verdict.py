@@ -10,8 +10,8 @@ from typing import NamedTuple, Optional
 
 from .model import (
     ALLOWED,
+    ANSWERED,
     CONNECT,
-    CONNECTED,
     FILTERED,
     LOCAL_ERROR,
     NAME_ERROR,
@@ -43,7 +43,7 @@ class Judgement(NamedTuple):
 
 def is_sign_of_life(finding: Finding) -> bool:
     """Whether a control port gave a TCP answer, SYN-ACK or reset: then the path to that address works."""
-    return finding.outcome in CONNECTED or finding.outcome == REFUSED
+    return finding.outcome in ANSWERED or finding.outcome == REFUSED
 
 
 def control_level(destination_lives: bool, family_lives: bool) -> str:
@@ -60,7 +60,7 @@ def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]
     evidence = finding.evidence
     if finding.outcome == NO_ROUTE and destination_lives and not evidence.local:
         text = f"{evidence.text}; the destination answers on another port, so a firewall says so"
-        return Finding(REJECTED, replace(evidence, text=text))
+        return Finding(REJECTED, replace(evidence, text=text, kind=None))
     if finding.outcome == FILTERED and control is not None and control.outcome in (NO_ROUTE, LOCAL_ERROR):
         return control
     return finding
@@ -79,7 +79,7 @@ def judge(expect: str, depth: str, finding: Finding, control: str, require_contr
         if finding.outcome != OPEN:
             return Judgement(FAIL, f"must be open to the right server, but {text}")
         return Judgement(AS_EXPECTED, "connected; who answered was not asked" if depth == CONNECT else text)
-    if finding.outcome in CONNECTED:
+    if finding.outcome in ANSWERED:
         return Judgement(FAIL, f"must be blocked, but {text}")
     if finding.outcome == FILTERED and control == NO_CONTROL and require_control:
         return Judgement(UNPROVEN, f"{text}; but nothing else answered either, so silence proves nothing")

@@ -6,7 +6,7 @@ import errno
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe import classify
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.icmp import IcmpError
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import CONNECTED, NOT_RUN
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import ANSWERED, NOT_RUN
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_error_numbers(code: int, at_once: bool, outcome: str) -> None:
 @pytest.mark.parametrize("code", sorted(errno.errorcode))
 @pytest.mark.parametrize("at_once", [True, False])
 def test_no_error_number_counts_as_a_connection(code: int, at_once: bool) -> None:
-    assert classify.from_errno(code, at_once).outcome not in CONNECTED
+    assert classify.from_errno(code, at_once).outcome not in ANSWERED
 
 
 @pytest.mark.parametrize("code", sorted(set(errno.errorcode) - {errno.ECONNREFUSED, errno.ETIMEDOUT}))

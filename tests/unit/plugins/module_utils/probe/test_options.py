@@ -92,6 +92,12 @@ def test_result_is_plain_data_and_counts() -> None:
         "name": None,
         "host": "mx0",
         "path": None,
+        "depth": "connect",
+        "class": "open",
+        "cannot_tell": [
+            "who answers, and whether it speaks SMTP",
+            "whether a server or a device on the way completed the TCP handshake",
+        ],
         "address": "192.0.2.1",
         "outcome": "open",
         "evidence": {"text": "connected"},

@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe import model, verdict
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Evidence, Finding
 
-OUTCOMES = sorted(model.CONNECTED | model.SHUT | model.NOT_RUN)
+OUTCOMES = sorted(model.ANSWERED | model.SHUT | model.NOT_RUN)
 CONTROLS = (verdict.DESTINATION, verdict.FAMILY, verdict.NO_CONTROL)
 
 
@@ -28,7 +28,7 @@ def test_only_what_was_expected_and_seen_passes(expect, depth, outcome, control,
         assert judged.verdict == "error"
     elif expect == "allowed":
         assert passed == (outcome == "open")
-    elif outcome in model.CONNECTED:
+    elif outcome in model.ANSWERED:
         assert judged.verdict == "fail"
     else:
         proven = outcome != "filtered" or control != verdict.NO_CONTROL or not require
@@ -57,4 +57,4 @@ def test_silence_of_an_absent_destination_is_no_filter() -> None:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_sign_of_life_is_a_tcp_answer(outcome: str) -> None:
-    assert verdict.is_sign_of_life(found(outcome)) == (outcome in model.CONNECTED or outcome == "refused")
+    assert verdict.is_sign_of_life(found(outcome)) == (outcome in model.ANSWERED or outcome == "refused")
