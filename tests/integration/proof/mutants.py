@@ -8,6 +8,7 @@ import importlib
 import itertools
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,10 +60,28 @@ def edited(edit: Edit) -> dict[str, str]:
     return {edit.file: text.replace(edit.old, edit.new)}
 
 
+@contextmanager
+def patience(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in what does not come to an end."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise TimeoutError(f"no end within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def caught_by(cases: Sequence[Case], analyse: Analyse) -> str:
     """Which disagreement gives a mutant away; empty when none does."""
     for case in cases:
-        for one in check(case, analyse):
+        with patience(60):
+            wrong = check(case, analyse)
+        for one in wrong:
             return f"{case.name}: {one.what}: {one.point}"
     return ""
 
