@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from bisect import bisect_right
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import wording
 from .addresses import address
@@ -25,7 +26,11 @@ __all__ = ["Analysis", "Decision", "Interface", "Loaded", "Part", "analyse"]
 
 # Grids beyond so many bits are cut into several, one after the other.
 _MOST_BITS = 120_000_000
+_MOST_PARTS = 8
 _WHOLE = {version: (0, top) for version, top in TOP.items()}
+
+
+Chosen = Callable[[Units, int], List[int]]
 
 
 class Part(NamedTuple):
@@ -116,7 +121,9 @@ class Analysis:
         self._routes: Dict[Tuple[str, int, Tuple[int, ...]], Route] = {}
         self._survey = Survey(self.chains)
         self._mentions: Dict[Tuple[str, int], List[Mention]] = {}
-        self._parts: Dict[Tuple[str, int], List[Part]] = {}
+        self._looked_at: Set[Tuple[str, int]] = set()
+        self._cuts: Dict[Tuple[str, int], List[Span]] = {}
+        self._parts: Dict[Tuple[str, int, Span], Part] = {}
 
     def units(self, direction: str, ports: Sequence[int]) -> Units:
         """Return the combinations of port and interfaces that *direction* has."""
@@ -133,57 +140,51 @@ class Analysis:
             self._mentions[direction, family] = found
         return found
 
-    def parts(self, direction: str, family: int) -> List[Part]:
-        """Return the answer for one direction and IP version."""
-        found = self._parts.get((direction, family))
-        if found is None:
-            found = self._parts[direction, family] = list(self.evaluate(direction, family))
-        return found
-
-    def evaluate(
-        self,
-        direction: str,
-        family: int,
-        more: Sequence[Mention] = (),
-        src: Optional[Span] = None,
-        dst: Optional[Span] = None,
-    ) -> List[Part]:
-        """Work the answer out, with grids that are also cut at *more*, for *src* and *dst* (all when None)."""
+    def evaluate(self, direction: str, family: int, more: Sequence[Mention] = ()) -> Iterator[Part]:
+        """Work the answer out, part by part, with grids that are also cut at *more*."""
         if direction not in self.directions:
             raise ValueError(f"direction {direction} was not analysed: it is not among {', '.join(self.directions)}")
-        with no_collection():
-            return self._evaluate(direction, family, more, src or _WHOLE[family], dst or _WHOLE[family])
-
-    def _evaluate(
-        self, direction: str, family: int, more: Sequence[Mention], source: Span, destination: Span
-    ) -> List[Part]:
-        notes = self.notes.setdefault((direction, family), Notes())
         mentioned = [*self.mentions(direction, family), *more]
-        found = []
-        units = self.units(direction, self.ports)
-        route = self._route(direction, family, self.ports, notes)
-        for block in blocks(source, mentioned, units.size, _MOST_BITS):
-            grid = Grid(block, destination, mentioned, units.size)
+        for block in self._blocks(direction, mentioned, family):
+            yield self._part(direction, family, block, mentioned)
+        self._looked_at.add((direction, family))
+
+    def _blocks(self, direction: str, mentioned: Sequence[Mention], family: int) -> List[Span]:
+        with no_collection():
+            return blocks(_WHOLE[family], mentioned, self.units(direction, self.ports).size, _MOST_BITS)
+
+    def _part(self, direction: str, family: int, block: Span, mentioned: Sequence[Mention]) -> Part:
+        notes = self.notes.setdefault((direction, family), Notes())
+        with no_collection():
+            route = self._route(direction, family, self.ports, notes)
+            units = route.folds.units
+            grid = Grid(block, _WHOLE[family], mentioned, units.size)
             outcome = route.send(direction, grid)
-            found.append(
-                Part(
-                    family,
-                    grid,
-                    units,
-                    allowed(outcome),
-                    outcome.dropped,
-                    outcome.moved,
-                    outcome.straight,
-                )
-            )
-        return found
+            return Part(family, grid, units, allowed(outcome), outcome.dropped, outcome.moved, outcome.straight)
+
+    def _part_of(self, direction: str, family: int, source: int) -> Part:
+        """The part in which *source* lies. A few are kept, as those of a huge ruleset would fill the memory."""
+        if direction not in self.directions:
+            raise ValueError(f"direction {direction} was not analysed: it is not among {', '.join(self.directions)}")
+        mentioned = self.mentions(direction, family)
+        cuts = self._cuts.get((direction, family))
+        if cuts is None:
+            cuts = self._cuts[direction, family] = sorted(self._blocks(direction, mentioned, family))
+        block = cuts[bisect_right(cuts, (source, TOP[6])) - 1]
+        place = (direction, family, block)
+        part = self._parts.pop(place, None) or self._part(direction, family, block, mentioned)
+        self._parts[place] = part
+        while len(self._parts) > _MOST_PARTS:
+            del self._parts[next(iter(self._parts))]
+        return part
 
     def _route(self, direction: str, family: int, ports: Tuple[int, ...], notes: Notes) -> Route:
         route = self._routes.get((direction, family, ports))
         if route is None:
             folds = Folds(family, self.units(direction, ports), self.facts)
             forwards = self.forwards.get(family)
-            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, notes)
+            tracked = family in self._survey.tracked
+            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, tracked, notes)
             self._routes[direction, family, ports] = route
         route.notes = notes
         return route
@@ -211,19 +212,16 @@ class Analysis:
         point = Point(direction, family, src, dst, port, self._classes(iif), self._classes(oif))
         may_units, must_units = self._asked(direction, point)
         at = self.ports.index(port)
-        for part in self.parts(direction, family):
-            grid = part.grid
-            if grid.src[0] <= src <= grid.src[1]:
-                row, column = grid.row_of(src), grid.column_of(dst)
-                cells = [grid.width * unit + column for unit in may_units(part.units, at)]
-                every = [grid.width * unit + column for unit in must_units(part.units, at)]
-                may = any(part.open.get(row, 0) >> cell & 1 for cell in cells)
-                shut = any(part.closed.get(row, 0) >> cell & 1 for cell in every)
-                moved = any(part.moved.get(row, 0) >> cell & 1 for cell in cells)
-                straight = any(part.straight.get(row, 0) >> cell & 1 for cell in every)
-                intercepted = "no" if not moved else "may" if straight else "must"
-                return Decision(self, point, may, not shut, intercepted)
-        raise AssertionError("grids cover all sources")
+        part = self._part_of(direction, family, src)
+        grid = part.grid
+        row, column = grid.row_of(src), grid.column_of(dst)
+        cells = [grid.width * unit + column for unit in may_units(part.units, at)]
+        every = [grid.width * unit + column for unit in must_units(part.units, at)]
+        may = any(part.open.get(row, 0) >> cell & 1 for cell in cells)
+        shut = any(part.closed.get(row, 0) >> cell & 1 for cell in every)
+        moved = any(part.moved.get(row, 0) >> cell & 1 for cell in cells)
+        straight = any(part.straight.get(row, 0) >> cell & 1 for cell in every)
+        return Decision(self, point, may, not shut, "no" if not moved else "may" if straight else "must")
 
     def _classes(self, name: Optional[str]) -> Optional[Tuple[int, ...]]:
         if name is None:
@@ -232,7 +230,8 @@ class Analysis:
             raise ValueError("the loopback interface is not analysed: only what crosses the network is")
         return (self.interfaces.place(name),)
 
-    def _asked(self, direction: str, point: Point):  # type: ignore[no-untyped-def]
+    def _asked(self, direction: str, point: Point) -> Tuple[Chosen, Chosen]:
+        """How to find the units of a port that *may*, and those that *must*, is about."""
         classes = self.interfaces.classes
         every = tuple(range(len(classes)))
         present = tuple(at for at, item in enumerate(classes) if item.present) or every
@@ -240,7 +239,7 @@ class Analysis:
         def chosen(given: Optional[Tuple[int, ...]], default: Tuple[int, ...], used: bool) -> Tuple[int, ...]:
             return (given if given is not None else default) if used else (0,)
 
-        def numbers(default: Tuple[int, ...]):  # type: ignore[no-untyped-def]
+        def numbers(default: Tuple[int, ...]) -> Chosen:
             ins = chosen(point.iif, default, direction != "egress")
             outs = chosen(point.oif, default, direction != "ingress")
             return lambda units, port: [units.number(port, iif, oif) for iif in ins for oif in outs]
@@ -266,16 +265,13 @@ class Analysis:
             wanted &= units.of_interfaces("iif", iif)
         if oif is not None and units.outs:
             wanted &= units.of_interfaces("oif", oif)
-        grid = Grid(src, dst, self._near(direction, family, src, dst), units.size)
+        grid = Grid(src, dst, self._near(direction, family, src), units.size)
         route.send(direction, grid, wanted)
         return traced(list(notes.hits or ()))
 
-    def _near(self, direction: str, family: int, src: Span, dst: Span) -> List[Mention]:
-        return [
-            item
-            for item in self.mentions(direction, family)
-            if (item.src is None or _overlaps(item.src, src)) and (item.dst is None or _overlaps(item.dst, dst))
-        ]
+    def _near(self, direction: str, family: int, src: Span) -> List[Mention]:
+        # What mentions other destinations only counts too: packets may be led there.
+        return [item for item in self.mentions(direction, family) if item.src is None or _overlaps(item.src, src)]
 
     @property
     def unmodelled(self) -> List[Unmodelled]:
@@ -283,8 +279,9 @@ class Analysis:
         found: Dict[Unmodelled, None] = dict.fromkeys(self.reading_notes)
         for direction in self.directions:
             for family in (4, 6):
-                if (direction, family) not in self.notes:
-                    self.parts(direction, family)
+                if (direction, family) not in self._looked_at:
+                    for _part in self.evaluate(direction, family):
+                        pass
                 for rule, what in self.notes[direction, family].unknown:
                     chain = rule.chain
                     words = wording.rule(rule)

@@ -69,13 +69,13 @@ class Comparison(NamedTuple):
 
 
 class _Area(NamedTuple):
-    """Cells of one grid and port: where something differs."""
+    """Where something differs on one port: the first rectangles of it, and how many there are."""
 
     direction: str
-    part: Part
     port: int
     certainty: str
-    rows: Rows
+    shown: Tuple[Rectangle, ...]
+    total: int
 
 
 def compare(
@@ -98,7 +98,7 @@ def compare(
     left_out: Dict[str, int] = {}
     for name in FINDINGS:
         found[name] = tuple(_findings(analysis, name, areas[name], declared))
-        total = sum(count(area.part.grid, area.rows) for area in areas[name])
+        total = sum(area.total for area in areas[name])
         left_out[name] = total - len(found[name])
     return Comparison(found, left_out)
 
@@ -120,20 +120,25 @@ def _compare_part(
         closed = _each(part.closed, grid, units)
         painted = _painted(grid, here)
         for certainty, rows in _split(without(may, painted), without(everything, closed)):
-            areas["excess"].append(_Area(direction, part, port, certainty, rows))
+            areas["excess"].append(_area(direction, part, port, certainty, rows))
         missing: Rows = {}
         for group, items in _by_interfaces(analysis, direction, here, routes).items():
             needed = _units(analysis, part, at, direction, group)
             merge(missing, _both(_painted(grid, items), _some(part.closed, grid, needed)))
         for certainty, rows in _split(missing, without(everything, may)):
-            areas["missing"].append(_Area(direction, part, port, certainty, rows))
+            areas["missing"].append(_area(direction, part, port, certainty, rows))
         moved = _some(part.moved, grid, units)
         if moved:
             matters = dict(may)
             merge(matters, painted)
             straight = _some_moved_only(part, grid, units)
             for certainty, rows in _split(_both(moved, matters), straight):
-                areas["intercepted"].append(_Area(direction, part, port, certainty, rows))
+                areas["intercepted"].append(_area(direction, part, port, certainty, rows))
+
+
+def _area(direction: str, part: Part, port: int, certainty: str, rows: Rows) -> _Area:
+    shown = tuple(islice(rectangles(part.family, part.grid, rows), MOST))
+    return _Area(direction, port, certainty, shown, count(part.grid, rows))
 
 
 Group = Tuple[Optional[FrozenSet[str]], Optional[FrozenSet[str]]]
@@ -249,7 +254,7 @@ def _findings(
 ) -> List[Finding]:
     shown: List[Tuple[_Area, Rectangle]] = []
     # Rounds, so that no direction or port hides behind another one's many rectangles.
-    waiting = [(area, rectangles(area.part.family, area.part.grid, area.rows)) for area in areas]
+    waiting = [(area, iter(area.shown)) for area in areas]
     share = 4
     while waiting and len(shown) < MOST:
         following = []

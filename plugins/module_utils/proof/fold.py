@@ -16,6 +16,7 @@ from .state import EITHER, NEW, NOT_YET, UNSURE, UNTRACKED, Hook, State, answer,
 
 _REAL_PORTS: Spans = ((1, PORT_TOP),)
 _CT_BIT = {NOT_YET: CT_STATES["invalid"], NEW: CT_STATES["new"], UNTRACKED: CT_STATES["untracked"]}
+_ORIGINAL = ("osrc", "odst", "oport")
 _KINDS = {number: name for name, number in LINK_TYPES.items()}
 
 
@@ -30,12 +31,15 @@ class Box(NamedTuple):
 
 class Folded(NamedTuple):
     """One rule for one state. *items*: boxes in order, and what happens to their packets. When *rest* is not None, the
-    packets go on to that step of the rule instead. *unknown*: what could not be decided."""
+    packets go on to that step of the rule instead. *unknown*: what could not be decided. *low*, *high*: the lowest and
+    highest source of all boxes."""
 
     rule: Rule
     items: List[Tuple[Box, Optional[Verdict]]]
     rest: Optional[int]
     unknown: Tuple[str, ...]
+    low: int
+    high: int
 
 
 class View:
@@ -61,7 +65,7 @@ class View:
             if isinstance(step, Match):
                 made = self.match(step)
                 if made is None:
-                    return Folded(rule, [(box, None) for box in boxes], at, tuple(unknown))
+                    return self._folded(rule, [(box, None) for box in boxes], at, unknown)
                 boxes = _product(boxes, made) if len(boxes) > 1 or boxes[0] is not self.whole else made
                 if not boxes:
                     return None
@@ -71,13 +75,24 @@ class View:
                 unknown.append(step.what)
                 boxes = [box._replace(sure=False) for box in boxes]
             elif isinstance(step, Verdict):
-                return Folded(rule, [(box, step) for box in boxes], None, tuple(unknown))
+                return self._folded(rule, [(box, step) for box in boxes], None, unknown)
             elif isinstance(step, Vmap) and len(boxes) == 1 and at == len(steps) - 1:
                 items = self._vmap(boxes[0], step)
-                return Folded(rule, items, None, tuple(unknown)) if items else None
+                return self._folded(rule, items, None, unknown) if items else None
             else:
-                return Folded(rule, [(box, None) for box in boxes], at, tuple(unknown))
+                return self._folded(rule, [(box, None) for box in boxes], at, unknown)
         return None
+
+    def _folded(
+        self, rule: Rule, items: List[Tuple[Box, Optional[Verdict]]], rest: Optional[int], unknown: Sequence[str]
+    ) -> Folded:
+        low, high = self.top, 0
+        for box, _verdict in items:
+            if box.src is None:
+                low, high = 0, self.top
+                break
+            low, high = min(low, box.src[0][0]), max(high, box.src[-1][1])
+        return Folded(rule, items, rest, tuple(unknown), low, high)
 
     def _vmap(self, head: Box, step: Vmap) -> List[Tuple[Box, Optional[Verdict]]]:
         found: List[Tuple[Box, Optional[Verdict]]] = []
@@ -150,6 +165,8 @@ class View:
         name, state = key.name, self.state
         if key.family and key.family != self.family:
             return []
+        if name in _ORIGINAL and state.ct == EITHER:
+            return self._decided(None)
         if name in ("src", "osrc"):
             if name == "osrc" or state.src is None:
                 return [Box(value, None, self.units.all, True)] if value else []  # type: ignore[arg-type]
@@ -179,13 +196,13 @@ class View:
         if name == "ctmark":
             return bits_in(state.ctmark, key.mask, wanted) if state.ct == NEW else None
         if name == "ctdir":
-            return contains(wanted, 0)
+            return contains(wanted, 0) if state.ct == NEW else None
         if name == "ctstate":
             if state.ct == EITHER:
                 return None
             bit = _CT_BIT[state.ct]
             return contains(wanted, bit if key.mask == -1 else bit & key.mask)
-        if name == "ctstatus" and key.mask != -1:
+        if name == "ctstatus" and state.ct == NEW and key.mask != -1:
             # Beside these there are bits that rules cannot name.
             bits = (16 if state.snat else 0) | (32 if state.dnat else 0)
             return contains(wanted, bits & key.mask)

@@ -11,7 +11,7 @@ from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
 from .grid import merge
 from .model import Chain, Divert, MarkMap, Nat, Notrack, Rewrite, SetMark
 from .state import NEW, NOT_YET, Hook
-from .walk import Flow, Program, tracked
+from .walk import Flow, Program
 
 # Priorities of the kernel's own functions (enum nf_ip_hook_priorities in netfilter_ipv4.h). NAT chains are all run
 # from one of them, whatever their own priority, which only puts them in order among themselves.
@@ -43,7 +43,7 @@ def slots(chains: Iterable[Chain], family: int, hook: Hook) -> List[Slot]:
         found.append(Slot(_NAT_AT.get(hook.name, 0), "nat", groups))
     if hook.name in _TRACKED:
         found.append(Slot(CONNTRACK, "track", ()))
-    return sorted(found, key=lambda slot: (slot.prio, slot.kind == "nat"))
+    return sorted(found, key=lambda slot: (slot.prio, slot.kind != "filter"))
 
 
 def _by_priority(chains: Sequence[Chain]) -> List[Tuple[int, Tuple[Chain, ...]]]:
@@ -112,9 +112,3 @@ def through_nat(slot: Slot, flow: Flow, done: str, orders: Orders, through: Call
     for state, rows in waiting.items():
         merge(passed.setdefault(state, {}), rows)
     return passed
-
-
-def through_tracking(slot: Slot, flow: Flow, at_same: bool) -> Flow:
-    """Let connection tracking see *flow*."""
-    del slot
-    return tracked(flow, not at_same)

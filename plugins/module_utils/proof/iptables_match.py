@@ -61,10 +61,16 @@ def match(word: str, negated: bool, tokens: Tokens, version: int, sets: IpSets) 
         tokens.module = tokens.next()
         if tokens.module == "rpfilter":
             return _reverse_path(tokens)
+        if tokens.module in _HEADERS:
+            tokens.values()
+            return False
         if tokens.module in _BARE:
             tokens.values()
             return Unknown(tokens.module)
         return True
+    if tokens.module in _HEADERS:
+        tokens.values()
+        return True  # that the header is not there has decided already
     known = _OPTIONS.get((tokens.module, word)) or _OPTIONS.get(("", word))
     if known is not None:
         return known(tokens, negated, version)
@@ -290,16 +296,12 @@ _COUNTING = (
     "--bytes-lt",
     "--bytes-gt",
 )
+# They look into headers that the packet does not have: it is plain TCP.
+_HEADERS = ("hbh", "dst", "frag", "rt", "ah", "esp")
 # Matches that may stand without any option.
 _BARE = (
     "socket",
     "statistic",
-    "hbh",
-    "dst",
-    "frag",
-    "rt",
-    "ah",
-    "esp",
     "ipvs",
     "nfacct",
     "cluster",

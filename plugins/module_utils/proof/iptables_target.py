@@ -48,6 +48,10 @@ _WITHOUT_EFFECT = frozenset(
 )
 
 
+# It changes nothing, and needs connection tracking.
+_TRACKED = SetMark("ctmark", "ctmark", MARK_TOP, 0)
+
+
 def target(name: str, tokens: Tokens, version: int, hook: str) -> List[Step]:
     """Return what the target *name* with the options in *tokens* does, as steps."""
     if name in _VERDICTS:
@@ -60,7 +64,7 @@ def target(name: str, tokens: Tokens, version: int, hook: str) -> List[Step]:
     if name == "CONNMARK":
         return [_connmark(options)]
     if name in ("NOTRACK", "CT"):
-        return [Notrack()] if name == "NOTRACK" or "--notrack" in options else []
+        return [Notrack()] if name == "NOTRACK" or "--notrack" in options else [_TRACKED]
     if name == "TPROXY":
         steps: List[Step] = [Divert("tproxy", drops=True)]
         if "--tproxy-mark" in options:

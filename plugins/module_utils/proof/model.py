@@ -195,9 +195,23 @@ class Rule:
 class Chain:
     """A chain of one table. A base chain has a *hook* and a *prio*; *device* names the devices of a netdev chain, None
     when they are not known. *source* is "nft", "iptables-nft" or "iptables-legacy". *sleeps*: whether its table is
-    dormant, so that the kernel does not run it; None when that is not known."""
+    dormant, so that the kernel does not run it; None when that is not known. *tracks*: whether a rule that is not kept
+    as a step needs connection tracking."""
 
-    __slots__ = ("device", "family", "hook", "kind", "name", "policy", "prio", "rules", "sleeps", "source", "table")
+    __slots__ = (
+        "device",
+        "family",
+        "hook",
+        "kind",
+        "name",
+        "policy",
+        "prio",
+        "rules",
+        "sleeps",
+        "source",
+        "table",
+        "tracks",
+    )
 
     def __init__(self, family: str, table: str, name: str, source: str = "nft") -> None:
         self.family = family
@@ -211,6 +225,7 @@ class Chain:
         self.device: Optional[Tuple[str, ...]] = ()
         self.rules: List[Rule] = []
         self.sleeps: Optional[bool] = False
+        self.tracks = False
 
 
 class Unmodelled(NamedTuple):

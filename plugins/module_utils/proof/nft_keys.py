@@ -132,8 +132,8 @@ def left_of(left: Any) -> Left:
     if kind == "fib":
         return _route(inner["result"], inner.get("flags") or ())
     if kind == "exthdr":
-        # The packet is no fragment; whether it has other headers is the sender's choice.
-        return Absent() if inner.get("name") == "frag" and "field" in inner else _header(inner)
+        # The packet is plain TCP: no fragment, and without other headers of IPv6.
+        return Absent() if "field" in inner else Fixed(0, ALL_BITS, BOOLEANS, 6)
     if kind == "&" and isinstance(inner, list) and len(inner) == 2:
         return _masked(left_of(inner[0]), inner[1])
     words = f" {inner['key']}" if isinstance(inner, dict) and "key" in inner else ""
@@ -148,12 +148,6 @@ def _route(result: str, looks_at: Sequence[str]) -> Left:
     if result in ("oif", "oifname", "check") and set(words) in ({"saddr", "iif"}, {"saddr", "mark", "iif"}):
         return Key("reverse")
     return Opaque(f"fib {' . '.join(words)} {result}")
-
-
-def _header(inner: Mapping[str, Any]) -> Left:
-    if inner.get("name") == "frag":
-        return Fixed(0, ALL_BITS, BOOLEANS, 6)
-    return Opaque(f"IPv6 extension header {inner.get('name')}", 6)
 
 
 def _payload(inner: Mapping[str, Any]) -> Left:

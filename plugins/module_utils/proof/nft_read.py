@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = frozenset(
     ("counter", "log", "last", "dup", "ct helper", "ct timeout", "ct expectation", "secmark", "comment", "tunnel")
 )
 _TABLE_FLAGS = ("dormant", "owner", "persist")
+_TRACKING = ("ct helper", "ct timeout", "ct expectation", "ct count", "connlimit", "synproxy", "flow")
 _NAT = ("dnat", "redirect", "snat", "masquerade")
 _NEVER = Match((), (), (), False)
 _STEPS: Dict[str, Step] = {
@@ -173,7 +174,11 @@ class _Reader:
                 if kind != "continue":
                     steps.append(Verdict(kind, inner["target"] if inner else ""))
                 break
+            elif kind in _TRACKING:
+                chain.tracks = True
+                steps.extend(self._other(kind, inner, place) if kind in _STEPS else ())
             elif kind not in _WITHOUT_EFFECT:
+                chain.tracks = chain.tracks or (kind == "mangle" and "ct" in inner["key"])
                 steps.extend(self._other(kind, inner, place))
         return Rule(chain, body.get("handle"), body["expr"], tuple(steps))
 

@@ -22,7 +22,7 @@ OUT_OF_SIGHT = (
     "connections that were established before these rules were loaded",
     "where the target of DNAT, a redirect or TPROXY leads",
     "frames that a bridge passes on without routing them",
-    "fragments, and packets whose first part carries other flags than SYN",
+    "fragments, packets with extension headers of IPv6, and packets whose first part carries other flags than SYN",
     "other network namespaces, containers and virtual machines, but for what this host routes for them",
 )
 _WORDS = {

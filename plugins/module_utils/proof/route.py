@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 from . import nat
 from .facts import Facts
 from .grid import Grid, Rows, limited, merge
-from .hooks import CONNTRACK, Orders, Slot, slots, through_nat
+from .hooks import Orders, Slot, slots, through_nat
 from .model import Chain
 from .state import (
     ARRIVING,
@@ -25,7 +25,7 @@ from .state import (
     State,
 )
 from .units import LOOPBACK, Class, Interfaces
-from .walk import Flow, Folds, Notes, Outcome, Program, Walk, tracked
+from .walk import Flow, Folds, Notes, Outcome, Program, Walk, half_tracked, tracked
 
 
 class Route:
@@ -38,10 +38,12 @@ class Route:
         interfaces: Interfaces,
         facts: Facts,
         forwards: Optional[bool],
+        tracked: bool,
         notes: Notes,
     ) -> None:
         self.chains, self.folds, self.facts = chains, folds, facts
         self.interfaces, self.forwards, self.notes = interfaces, forwards, notes
+        self._tracked = tracked
         self.orders = Orders(chains)
         self._slots: Dict[Hook, List[Slot]] = {}
 
@@ -126,22 +128,34 @@ class Route:
         found = self._slots.get(hook)
         if found is None:
             found = self._slots[hook] = slots(self.chains.values(), self.folds.family, hook)
-        for slot in found:
-            if not flow:
-                break
-            if slot.kind == "track":
-                tied = any(other.prio == CONNTRACK and other.kind != "track" for other in found)
-                flow = tracked(flow, True) if not tied else self._tied(flow)
-            elif slot.kind == "nat":
-                if nat_again:
-                    done = "dnat" if hook.name in ("prerouting", "output") else "snat"
-                    flow = through_nat(slot, flow, done, self.orders, lambda c, f: self._through(walk, c, hook, f))
+        runs = [
+            slot for slot in found if slot.kind == "filter" or (self._tracked and (nat_again or slot.kind != "nat"))
+        ]
+        at = 0
+        while at < len(runs) and flow:
+            slot, other = runs[at], runs[at + 1] if at + 1 < len(runs) else None
+            at += 1
+            if other is None or other.prio != slot.prio or {slot.kind, other.kind} == {"filter"}:
+                flow = self._slot(walk, hook, slot, flow)
+            elif other.kind == "track":
+                flow = self._slot(walk, hook, other, self._slot(walk, hook, slot, half_tracked(flow)))
+                at += 1
             else:
-                flow = self.orders.run(slot.groups[0], flow, lambda c, f: self._through(walk, c, hook, f))
+                # At one priority with the kernel's own NAT, either may come first.
+                one = self._slot(walk, hook, other, self._slot(walk, hook, slot, flow))
+                for state, rows in self._slot(walk, hook, slot, self._slot(walk, hook, other, flow)).items():
+                    merge(one.setdefault(state, {}), rows)
+                flow = one
+                at += 1
         return flow
 
-    def _tied(self, flow: Flow) -> Flow:
-        return tracked(flow, True)
+    def _slot(self, walk: Walk, hook: Hook, slot: Slot, flow: Flow) -> Flow:
+        if slot.kind == "track":
+            return tracked(flow)
+        if slot.kind == "nat":
+            done = "dnat" if hook.name in ("prerouting", "output") else "snat"
+            return through_nat(slot, flow, done, self.orders, lambda c, f: self._through(walk, c, hook, f))
+        return self.orders.run(slot.groups[0], flow, lambda c, f: self._through(walk, c, hook, f))
 
     def _through(self, walk: Walk, chain: Chain, hook: Hook, flow: Flow) -> Flow:
         passed: Flow = {}

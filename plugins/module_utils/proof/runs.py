@@ -22,12 +22,12 @@ _LEAST_ROWS = 150_000
 
 
 class Tag(NamedTuple):
-    """What a group of rules does to a row: the bits it accepts, drops, returns, and those it leaves."""
+    """What a group of rules does to a row: the bits it accepts, drops, returns, and those it keeps from later rules."""
 
     accepted: int
     dropped: int
     returned: int
-    left: int
+    kept: int
 
 
 class Placed(NamedTuple):
@@ -72,14 +72,11 @@ class Run:
         self.accepted: Rows = {}
         self.dropped: Rows = {}
         self.returned: Rows = {}
-        self._full = grid.full
         placed = self._placed(grid, rules)
         rows = sorted(live)
         if not rows:
             return
         for start, end, tag in self._halved(0, len(grid.rows), placed):
-            if tag.left == self._full and not (tag.accepted or tag.dropped or tag.returned):
-                continue
             for row in range(start, end):
                 old = live.get(row)
                 if old is None:
@@ -91,7 +88,7 @@ class Run:
                 ):
                     if old & bits:
                         kept[row] = old & bits
-                rest = old & tag.left
+                rest = old & ~tag.kept
                 if rest:
                     live[row] = rest
                 else:
@@ -112,7 +109,7 @@ class Run:
                     bits if name == "accept" else 0,
                     bits if name == "drop" else 0,
                     bits if name == "return" else 0,
-                    self._full ^ bits if box.sure else self._full,
+                    bits if box.sure else 0,
                 )
                 found += [Placed(start, end, tag) for start, end in ranges]
         return found
@@ -160,10 +157,10 @@ def _condensed(start: int, end: int, items: Sequence[Placed]) -> Tuple[List[Plac
 
 
 def _after(one: Tag, two: Tag) -> Tag:
-    left = one.left
+    kept = one.kept
     return Tag(
-        one.accepted | (two.accepted & left),
-        one.dropped | (two.dropped & left),
-        one.returned | (two.returned & left),
-        left & two.left,
+        one.accepted | (two.accepted & ~kept),
+        one.dropped | (two.dropped & ~kept),
+        one.returned | (two.returned & ~kept),
+        kept | two.kept,
     )

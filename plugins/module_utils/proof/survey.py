@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Set, Tuple
+from typing import Dict, Iterable, List, Sequence, Set, Tuple
 
-from .model import Chain, Divert, MarkMap, Match, Nat, Rewrite, Verdict, Vmap
+from .model import Chain, Divert, MarkMap, Match, Nat, Rewrite, SetMark, Unknown, Verdict, Vmap
 
 Program = Dict[Tuple[str, str, str, str], Chain]
 
@@ -16,21 +16,48 @@ _WAYS = {
     "ingress": {"ingress", "prerouting", "input"},
     "forward": {"ingress", "prerouting", "forward", "postrouting", "egress"},
 }
+_VERSIONS = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}
+_OF_CONNECTIONS = ("ctstate", "ctstatus", "ctmark", "ctdir", "osrc", "odst", "oport")
+_UNKNOWN_OF_CONNECTIONS = ("ct ", "-m conn", "-m helper", "-m cluster", "-m state", "a map to marks")
 _EVERYWHERE = {"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}
+
+
+def _needs_tracking(step: object, versions: Sequence[int]) -> Sequence[int]:
+    if isinstance(step, Nat):
+        # In a table of both versions, NAT to addresses of one needs that one only (nft_nat_init in the kernel).
+        targets = [step.target] if step.target else [target for _element, target in step.elements]
+        named = {target.family for target in targets if target.kind in ("dnat", "snat") and target.family}
+        return sorted(named) or versions
+    if isinstance(step, SetMark):
+        return versions if "ctmark" in (step.which, step.base, step.other) else ()
+    if isinstance(step, (Vmap, MarkMap)):
+        needs = any(key.name in _OF_CONNECTIONS for key in step.keys)
+        return versions if needs or (isinstance(step, MarkMap) and step.which == "ctmark") else ()
+    if isinstance(step, Divert):
+        return versions if step.what == "synproxy" else ()
+    return versions if isinstance(step, Unknown) and step.what.startswith(_UNKNOWN_OF_CONNECTIONS) else ()
 
 
 class Survey:
     """*leads*: some rule changes where packets go. *moves_ports*: some rule changes destination ports. *redirects*,
     *asks_back*: there are redirects, reverse path checks. *sources*: how source addresses change, "never", "late" (by
-    NAT), or "anywhere"."""
+    NAT), or "anywhere".
+
+    *tracked*: the IP versions whose connections the kernel tracks, because some rule needs it, whether packets ever
+    reach it or not. Without that, no NAT chain is run either.
+    """
 
     def __init__(self, chains: Program) -> None:
         self._chains = chains
         self.leads = self.moves_ports = self.redirects = self.asks_back = False
         self.sources = "never"
+        self.tracked: Set[int] = set()
         self._calls: Dict[Chain, Set[str]] = {}
         for chain in chains.values():
             called = self._calls[chain] = set()
+            versions = _VERSIONS.get(chain.family, ())
+            if chain.tracks:
+                self.tracked.update(versions)
             for rule in chain.rules:
                 for step in rule.steps:
                     if isinstance(step, Verdict):
@@ -40,8 +67,11 @@ class Survey:
                         for key in step.keys:
                             if key.name == "reverse":
                                 self.asks_back = True
+                            elif key.name in _OF_CONNECTIONS:
+                                self.tracked.update(versions)
                     else:
                         self._other(step, called)
+                        self.tracked.update(_needs_tracking(step, versions))
 
     def _other(self, step: object, called: Set[str]) -> None:
         if isinstance(step, (Vmap, Nat, MarkMap)):

@@ -16,7 +16,7 @@ from . import nat
 from .facts import Facts
 from .fold import Box, Folded, View
 from .grid import Grid, Rows, limited, merge, take
-from .model import Chain, Divert, MarkMap, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
+from .model import TOP, Chain, Divert, MarkMap, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
 from .runs import Run, heavy, run_of
 from .state import EITHER, NEW, NOT_YET, UNTRACKED, Hook, State, marked
 from .units import Units
@@ -26,6 +26,8 @@ Flow = Dict[State, Rows]
 _DEPTH = 64
 # Beyond so many states of packets their marks are forgotten, which makes the result less exact, never wrong.
 _MOST_STATES = 64
+# A chain with fewer rules is not worth sorting by sources.
+_MANY_RULES = 64
 
 
 class Hit(NamedTuple):
@@ -77,6 +79,7 @@ class Folds:
 
     def __init__(self, family: int, units: Units, facts: Facts) -> None:
         self.family, self.units, self.facts = family, units, facts
+        self.top = TOP[family]
         self._views: Dict[Tuple[Hook, State], View] = {}
         self._chains: Dict[FoldKey, Tuple[List[int], List[Folded]]] = {}
 
@@ -111,7 +114,7 @@ class Walk:
         self.outcome, self.notes = outcome, notes
         self._accepted: Flow = {}
         self._hook: Hook = Hook("", "none", "none")
-        self._boxes: Dict[int, Tuple[Box, Optional[Tuple[Tuple[int, int], ...]], int]] = {}
+        self._near: Dict[FoldKey, Tuple[List[int], List[Folded]]] = {}
 
     def base(self, chain: Chain, hook: Hook, flow: Flow) -> Flow:
         """Send *flow* through a base chain; return what it accepts. The rest is dropped."""
@@ -151,7 +154,7 @@ class Walk:
     def _one_state(self, chain: Chain, flows: Flow, at: int, back: Flow, depth: int) -> int:
         """Go on while all packets are of one state; return the place of the next rule."""
         ((state, live),) = flows.items()
-        places, rules = self.folds.chain(chain, self._hook, state)
+        places, rules = self._rules(chain, state)
         index = bisect_left(places, at)
         while index < len(places):
             if not live:
@@ -176,7 +179,7 @@ class Walk:
         """Send packets of several states through the next rule that meets any; return the place after it."""
         following = len(chain.rules)
         for state in flows:
-            places, _rules = self.folds.chain(chain, self._hook, state)
+            places, _rules = self._rules(chain, state)
             index = bisect_left(places, at)
             if index < len(places):
                 following = min(following, places[index])
@@ -185,7 +188,7 @@ class Walk:
         # What changed its state must not meet the same rule again, so it joins the others afterwards.
         changed: List[Flow] = []
         for state, live in flows.items():
-            places, rules = self.folds.chain(chain, self._hook, state)
+            places, rules = self._rules(chain, state)
             index = bisect_left(places, following)
             if index < len(places) and places[index] == following:
                 changed.append(self._rule(rules[index], state, live, back, depth))
@@ -195,6 +198,19 @@ class Walk:
         for state in [state for state, rows in flows.items() if not rows]:
             del flows[state]
         return following + 1
+
+    def _rules(self, chain: Chain, state: State) -> Tuple[List[int], List[Folded]]:
+        """The rules of *chain* that packets of *state* from this grid's sources can meet."""
+        key = (chain, self._hook, state)
+        found = self._near.get(key)
+        if found is None:
+            places, rules = found = self.folds.chain(*key)
+            low, high = self.grid.src
+            if len(rules) > _MANY_RULES and (low or high < self.folds.top):
+                near = [at for at, folded in enumerate(rules) if folded.low <= high and folded.high >= low]
+                found = ([places[at] for at in near], [rules[at] for at in near])
+            self._near[key] = found
+        return found
 
     def _run(self, rules: Sequence[Folded], state: State, live: Rows, back: Flow) -> None:
         run = Run(self.grid, rules, live)
@@ -387,7 +403,10 @@ class Walk:
                 return [(None if reads else state, rows)]
             return [(marked(state, step), rows)]
         if isinstance(step, Notrack):
-            return [(state._replace(ct=UNTRACKED) if state.ct == NOT_YET else state, rows)]
+            without = state._replace(ct=UNTRACKED)
+            if state.ct == EITHER:
+                return [(without, rows), (state, rows)]
+            return [(without if state.ct == NOT_YET else state, rows)]
         if isinstance(step, Rewrite):
             return self._rewritten(rule, step, view, rows)
         if isinstance(step, Divert):
@@ -429,11 +448,19 @@ def _few(flows: Flow) -> Flow:
     return found
 
 
-def tracked(flow: Flow, sure: bool) -> Flow:
-    """Return *flow* after connection tracking saw it, or, when not *sure*, after it perhaps did."""
+def half_tracked(flow: Flow) -> Flow:
+    """Return *flow* at a place where connection tracking may have seen it or not."""
     found: Flow = {}
     for state, rows in flow.items():
-        changed = state._replace(ct=NEW if sure else EITHER) if state.ct in (NOT_YET, EITHER) else state
+        merge(found.setdefault(state._replace(ct=EITHER) if state.ct == NOT_YET else state, {}), rows)
+    return found
+
+
+def tracked(flow: Flow) -> Flow:
+    """Return *flow* after connection tracking saw it."""
+    found: Flow = {}
+    for state, rows in flow.items():
+        changed = state._replace(ct=NEW) if state.ct in (NOT_YET, EITHER) else state
         merge(found.setdefault(changed, {}), rows)
     return found
 

@@ -78,9 +78,7 @@ MISTAKES = {
     "connections are known from the first hook on": Edit(
         "fold.py", 'NOT_YET: CT_STATES["invalid"]', 'NOT_YET: CT_STATES["new"]'
     ),
-    "notrack does nothing": Edit(
-        "walk.py", "state._replace(ct=UNTRACKED) if state.ct == NOT_YET", "state if state.ct == NOT_YET"
-    ),
+    "notrack does nothing": Edit("walk.py", "without = state._replace(ct=UNTRACKED)", "without = state"),
     # NAT
     "DNAT is not followed": Edit(
         "nat.py", "changed = changed._replace(dst=addresses)", "changed = changed._replace(oif=None)"
