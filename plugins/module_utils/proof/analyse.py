@@ -11,9 +11,10 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 from . import wording
 from .addresses import address
 from .facts import Facts
+from .fold import Folded
 from .grid import Grid, Mention, Rows, blocks
 from .mentions import mentions
-from .model import DIRECTIONS, TOP, Interface, Loaded, Ref, Unmodelled
+from .model import DIRECTIONS, TOP, Chain, Interface, Loaded, Ref, Unmodelled
 from .pause import no_collection
 from .read import chains_of
 from .route import Route, allowed
@@ -272,6 +273,13 @@ class Analysis:
     def _near(self, direction: str, family: int, src: Span) -> List[Mention]:
         # What mentions other destinations only counts too: packets may be led there.
         return [item for item in self.mentions(direction, family) if item.src is None or _overlaps(item.src, src)]
+
+    def entered(self) -> Iterator[Tuple[int, Chain, List[Folded]]]:
+        """Return the chains that SMTP packets came to, with the rules in them that such packets can match."""
+        for (direction, family), notes in self.notes.items():
+            route = self._route(direction, family, self.ports, notes)
+            for key in notes.entered:
+                yield family, key[0], route.folds.chain(*key)[1]
 
     @property
     def unmodelled(self) -> List[Unmodelled]:

@@ -13,6 +13,7 @@ from . import anomalies
 from .analyse import Analysis
 from .compare import FINDINGS, Comparison, Declared, compare
 from .model import DIRECTIONS, Loaded
+from .pause import no_collection
 from .routes import Routes
 
 OUT_OF_SIGHT = (
@@ -25,6 +26,7 @@ OUT_OF_SIGHT = (
     "fragments, packets with extension headers of IPv6, and packets whose first part carries other flags than SYN",
     "other network namespaces, containers and virtual machines, but for what this host routes for them",
 )
+_MANY_RULES = "some anomalies: there are too many rules to hold each against each other"
 _WORDS = {
     "excess": "open but not declared",
     "missing": "declared but blocked",
@@ -60,12 +62,13 @@ def prove(loaded: Loaded, options: Mapping[str, Any]) -> Dict[str, Any]:
     ports = sorted({int(port) for port in options["ports"]})
     analysis = Analysis(loaded, ports, directions)
     comparison = compare(analysis, declared, Routes(loaded))
-    found, more = anomalies.search(analysis)
+    with no_collection():
+        odd = anomalies.search(analysis)
     result: Dict[str, Any] = {name: [item.data() for item in comparison.found[name]] for name in FINDINGS}
-    result["left_out"] = {**comparison.left_out, "anomalies": more}
+    result["left_out"] = {**comparison.left_out, "anomalies": odd.more}
     result["unmodelled"] = [item.data() for item in analysis.unmodelled]
-    result["out_of_sight"] = list(OUT_OF_SIGHT)
-    result["anomalies"] = [item.data() for item in found]
+    result["out_of_sight"] = [*OUT_OF_SIGHT, *(() if odd.complete else (_MANY_RULES,))]
+    result["anomalies"] = [item.data() for item in odd.shown]
     result["directions"] = list(directions)
     result["passed"] = comparison.passed
     result["summary"] = summary(comparison, ports, directions)

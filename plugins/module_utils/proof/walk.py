@@ -30,6 +30,10 @@ _MOST_STATES = 64
 _MANY_RULES = 64
 
 
+Program = Dict[Tuple[str, str, str, str], Chain]
+FoldKey = Tuple[Chain, Hook, State]
+
+
 class Hit(NamedTuple):
     """A rule (or the policy of *chain*, when *rule* is None) that decided over packets."""
 
@@ -61,17 +65,13 @@ class Notes:
         self.hits: Optional[Dict[Hit, None]] = {} if hits else None
         self.unknown: Dict[Tuple[Rule, str], None] = {}
         self.reached: Set[Rule] = set()
-        self.tried: Dict[Rule, None] = {}
+        self.entered: Dict[FoldKey, None] = {}
         self.too_many = False
 
     def hit(self, chain: Chain, rule: Optional[Rule], verdict: str) -> None:
         """Note that packets met a verdict."""
         if self.hits is not None:
             self.hits[Hit(chain, rule, verdict)] = None
-
-
-Program = Dict[Tuple[str, str, str, str], Chain]
-FoldKey = Tuple[Chain, Hook, State]
 
 
 class Folds:
@@ -137,6 +137,8 @@ class Walk:
             raise ValueError(f"the chains of table {chain.family} {chain.table} call each other in a circle")
         back: Flow = {}
         flows: Flow = {state: dict(rows) for state, rows in flow.items() if rows}
+        for state in flows:
+            self.notes.entered[chain, self._hook, state] = None
         at = 0
         while flows:
             if len(flows) == 1:
@@ -240,7 +242,6 @@ class Walk:
         back or changed."""
         rule = folded.rule
         goes_on: Flow = {}
-        self.notes.tried[rule] = None
         if folded.rest is None:
             for box, verdict in folded.items:
                 taken = self._taken(box, live)
