@@ -30,7 +30,29 @@ from tests.integration.proof.cases import PER_RULESET, Case, record
 from tests.integration.proof.compare import Disagreement, Tally, check, shrink
 
 # What decides; the rest words, explains or gathers.
-DECIDING = ["addresses.py", "facts.py", "fold.py", "grid.py", "hooks.py", "iptables_match.py", "iptables_read.py", "iptables_target.py", "mentions.py", "nat.py", "nft_keys.py", "nft_match.py", "nft_nat.py", "nft_read.py", "read.py", "route.py", "runs.py", "spans.py", "state.py", "units.py", "walk.py"]
+DECIDING = [
+    "addresses.py",
+    "facts.py",
+    "fold.py",
+    "grid.py",
+    "hooks.py",
+    "iptables_match.py",
+    "iptables_read.py",
+    "iptables_target.py",
+    "mentions.py",
+    "nat.py",
+    "nft_keys.py",
+    "nft_match.py",
+    "nft_nat.py",
+    "nft_read.py",
+    "read.py",
+    "route.py",
+    "runs.py",
+    "spans.py",
+    "state.py",
+    "units.py",
+    "walk.py",
+]
 CASES_FOR_MISTAKES = 80
 
 

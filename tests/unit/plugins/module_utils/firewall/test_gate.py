@@ -52,11 +52,22 @@ def test_the_old_rules_are_found_again_as_they_were(old):
 
 
 def test_a_table_changed_by_hand_is_found_again_too():
-    own = (
-        "table inet alertpath {\n\tset mine {\n\t\ttype ipv4_addr\n\t\telements = { 10.0.0.9 }\n\t}\n"
-        "\tchain a {\n\t\ttype nat hook output priority -100; policy accept;\n\t\tmeta l4proto tcp ip daddr @mine redirect to :1\n\t}\n"
-        '\tchain b {\n\t\ttype filter hook input priority 10; policy drop;\n\t\tiifname "lo" accept\n\t}\n}\n'
-    )
+    own = """\
+table inet alertpath {
+	set mine {
+		type ipv4_addr
+		elements = { 10.0.0.9 }
+	}
+	chain a {
+		type nat hook output priority -100; policy accept;
+		meta l4proto tcp ip daddr @mine redirect to :1
+	}
+	chain b {
+		type filter hook input priority 10; policy drop;
+		iifname "lo" accept
+	}
+}
+"""
     before = loaded(own)["new"]
     found = loaded(gate.staged(rules(587).table, before, 30))
     assert listing.canonical(gate.former(found["old"])) == listing.canonical(before)
