@@ -112,15 +112,25 @@ def _answered(evidence: Evidence, path: Path) -> Verdict:
     if path.length is not None and ttl > path.length:
         return unknown(f"the answer comes from hop {ttl}, behind the destination's own hop {path.length}")
     if path.length is None and not path.is_router(ttl):
-        last = path.device(ttl - 1)
-        return unknown(
-            f"the answer comes from hop {ttl} or from {last} before it, and the destination answered nothing else "
-            "that tells its distance",
-            last,
-        )
+        return _without_distance(evidence, path, ttl)
     if evidence.target.kind in (UNREACHABLE, PROBLEM):
         return _spoken_for(evidence, path, ttl)
     return _low_or_high(evidence, path, ttl)
+
+
+def _without_distance(evidence: Evidence, path: Path, ttl: int) -> Verdict:
+    """Nothing else that surely is the destination's tells how far it is: the next hop may be it, or not."""
+    last = path.device(ttl - 1)
+    if path.unseen_before(ttl):
+        return unknown(f"the answer comes from around hop {ttl}, where routers do not show themselves", last)
+    if evidence.target.kind == RESET and evidence.back is not None and evidence.back == path.back(ttl - 1):
+        beyond = Device(ttl, None, "next hop")
+        return between(last, beyond, RESETS, "nothing else tells how far the destination is")
+    return unknown(
+        f"the answer comes from hop {ttl} or from {last} before it, and the destination answered nothing else that "
+        "tells its distance",
+        last,
+    )
 
 
 def _at_first_hop(evidence: Evidence, path: Path) -> Verdict:

@@ -67,7 +67,7 @@ class Device(NamedTuple):
     hop: Optional[int]
     address: Optional[str]
     role: str
-    """`own host`, `router` or `destination`."""
+    """`own host`, `router`, `destination`, or `next hop` when it may be either of the last two."""
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -75,6 +75,8 @@ class Device(NamedTuple):
             return "this host"
         if self.role == "destination":
             return f"the destination {self.address}"
+        if self.role == "next hop":
+            return f"whatever lies at hop {self.hop}"
         return self.address or f"the router at hop {self.hop}, which tells no address"
 
 
@@ -106,6 +108,8 @@ class Evidence:
     arrived_control: Optional[Reply] = None
     confirmed: Optional[bool] = None
     """The first hop that is silent to the target's SYN answered the control's, asked in turn."""
+    swallowed: Optional[bool] = None
+    """Whether this host drops on arrival as many packets as SYNs were sent to the target."""
     own_rule: Optional[str] = None
     """The counter of our own rules that counted the SYNs."""
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -77,6 +78,42 @@ def departure(shot: Shot, interface: Optional[str], rules: bool) -> Departure:
                 return Departure(True, None)
             time.sleep(0.1)
     return Departure(None, None)
+
+
+def dropped_on_arrival(text: str, v6: bool) -> int:
+    """Return how many packets this host received and neither delivered nor forwarded.
+
+    Read from /proc/net/snmp, or for IPv6 /proc/net/snmp6.
+    """
+    rows = [line.split() for line in text.splitlines()]
+    if v6:
+        values = {row[0][3:]: int(row[1]) for row in rows if len(row) == 2 and row[0].startswith("Ip6")}
+        forwarded = values.get("OutForwDatagrams", 0)
+    else:
+        names, numbers = [row[1:] for row in rows if row[:1] == ["Ip:"]][:2]
+        values = dict(zip(names, map(int, numbers)))
+        forwarded = values.get("ForwDatagrams", 0)
+    return values["InReceives"] - values["InDelivers"] - forwarded
+
+
+def swallows(shot: Shot) -> bool:
+    """Whether this host drops on arrival about one packet for each SYN, and none without them; asked twice."""
+    v6 = shot.family == socket.AF_INET6
+    file = Path("/proc/net/snmp6" if v6 else "/proc/net/snmp")
+    pace = Pace((0.0,), 0.25)
+    with _ALONE:
+        for _round in range(2):
+            try:
+                start = dropped_on_arrival(file.read_text(), v6)
+                time.sleep(pace.window)
+                idle = dropped_on_arrival(file.read_text(), v6)
+                fire([shot] * _BURST, pace)
+                end = dropped_on_arrival(file.read_text(), v6)
+            except (OSError, KeyError, ValueError):
+                return False
+            if idle - start > _BURST // 4 or not _BURST <= end - idle <= 2 * _BURST:
+                return False
+    return True
 
 
 def _counts() -> Dict[str, Tuple[int, int]]:

@@ -23,7 +23,7 @@ from .model import (
     Reply,
     Verdict,
 )
-from .own_host import departure, translates
+from .own_host import departure, swallows, translates
 from .path import Path, answered_at, from_destination, last_seen
 from .route import route_to
 from .trace import Control, as_report, best, candidates, follow, further, trace
@@ -173,7 +173,8 @@ def _asked_by_option(seen: Evidence, base: Shot, control: Control, hop: int) -> 
     if first.kind != PROBLEM:
         return seen
     mine, theirs = _in_turn(base._replace(option_hop=hop), control.shot._replace(option_hop=hop))
-    return replace(seen, arrived=mine, arrived_control=first, confirmed=theirs >= _ENOUGH)
+    swallowed = seen.target.kind == SILENT and mine.kind == PROBLEM and swallows(base)
+    return replace(seen, arrived=mine, arrived_control=first, confirmed=theirs >= _ENOUGH, swallowed=swallowed)
 
 
 def _weighed(seen: Evidence, base: Shot, control: Control, interface: Optional[str]) -> Evidence:

@@ -37,6 +37,10 @@ def _at_the_end(evidence: Evidence, path: Path, length: int) -> Verdict:
     if complains(evidence.arrived_control, evidence.destination) and evidence.arrived is not None:
         v6 = ":" in evidence.destination
         if complains(evidence.arrived, evidence.destination):
+            if evidence.swallowed:
+                # ICMP errors about these SYNs come in, so what is dropped are the answers by TCP.
+                text = "this host drops the answers: for each SYN that arrives there, it drops a packet on arrival"
+                return Verdict(EXACT, text, (path.device(0),), DROPS)
             how_far = "passes its input rules" if v6 else "arrives there"
             return _unknown(
                 f"the SYN {how_far}; {there} drops it or its answer, or something on the way back drops the answer",

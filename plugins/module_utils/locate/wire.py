@@ -76,6 +76,14 @@ def can_complain(family: int, hop: int) -> bool:
     return family == socket.AF_INET6 or 2 <= hop <= _MOST_HOPS_BY_OPTION
 
 
+def nameless(code: int, stepped: bool) -> Reply:
+    """Read an error number that came without the ICMP message behind it, as Linux before 5.8 reports them.
+
+    There, an expired TTL and an unreachable host look alike: to a SYN of a small TTL (*stepped*) it is the former.
+    """
+    return Reply(EXPIRED if stepped and code == errno.EHOSTUNREACH else UNREACHABLE, errno=code)
+
+
 class Attempt:
     """A shot under way."""
 
@@ -129,7 +137,7 @@ class Attempt:
         if self.refused:
             return Reply(LOCAL, errno=code, seconds=seconds)
         if code:
-            return Reply(UNREACHABLE, errno=code, seconds=seconds)
+            return nameless(code, self.shot.ttl is not None)._replace(seconds=seconds)
         if self.shot.udp:
             return None
         try:

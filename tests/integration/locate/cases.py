@@ -45,7 +45,7 @@ class Case:
 
 def rule(question: Question, topology: Topology) -> str:
     case, version, port = question.case, question.version, question.port
-    if case.hook == "back":
+    if case.hook in ("back", "answers"):
         return f"tcp sport {port} {case.what}"
     match = f"meta nfproto {'ipv4' if version == 4 else 'ipv6'} tcp dport {port}"
     if case.whole:
@@ -65,7 +65,7 @@ def rule(question: Question, topology: Topology) -> str:
 
 def chain(hook: str, rules: Sequence[str]) -> str:
     kind = "nat" if hook == "nat" else "filter"
-    at = {"nat": "prerouting", "back": "forward"}.get(hook, hook)
+    at = {"nat": "prerouting", "back": "forward", "answers": "input"}.get(hook, hook)
     body = "\n".join(f"\t\t{line}" for line in rules)
     return f"\tchain {hook} {{\n\t\ttype {kind} hook {at} priority {_PRIORITIES.get(hook, 0)}\n{body}\n\t}}"
 
@@ -104,7 +104,7 @@ def arrange(world: World, asked: Sequence[Question], more: dict[str, str] | None
     top = world.topology
     chains: list[tuple[str, str]] = []
     for node in top.nodes:
-        for hook in ("output", "prerouting", "nat", "forward", "back", "input"):
+        for hook in ("output", "prerouting", "nat", "forward", "back", "input", "answers"):
             mine = [q for q in asked if (q.case.node, q.case.hook) == (node, hook)]
             if mine:
                 chains.append((node, chain(hook, [rule(q, top) for q in mine])))

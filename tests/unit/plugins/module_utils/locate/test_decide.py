@@ -91,7 +91,8 @@ def test_equal_ways_back_are_told_apart_by_an_option_that_arrives() -> None:
 
 def test_a_control_that_a_router_may_have_forged_places_nothing() -> None:
     forged = answered(RESET, 3, 1, control=Reply(RESET), control_hops=hops(2, RESET), control_back=1)
-    assert (forged.answer, forged.devices) == ("cannot_tell", ())
+    assert (forged.answer, named(forged)) == ("between", [ROUTERS[2], None])
+    assert forged.devices[1].hop == 3
 
 
 def test_without_any_control_an_answer_has_no_place() -> None:
@@ -173,11 +174,24 @@ def test_silence_at_the_end_may_be_a_lost_answer() -> None:
     assert silent(3, arrived=Reply(SILENT), arrived_control=complaint, confirmed=False).answer == "cannot_tell"
 
 
+def test_answers_that_this_host_drops_itself() -> None:
+    complaint = Reply(PROBLEM, DESTINATION, 12, 0, 61)
+    own = silent(3, arrived=complaint, arrived_control=complaint, confirmed=False, swallowed=True)
+    assert (own.answer, named(own)) == ("exact", [OWN])
+    # What is dropped may be ICMP errors about the SYNs while none of them is seen to come in.
+    assert silent(3, swallowed=True).answer == "cannot_tell"
+
+
 def test_silent_routers_are_no_neighbours() -> None:
     control = {**hops(3, ACCEPTED), 3: Reply(SILENT)}
     verdict = silent(2, control_hops=control, confirmed=True)
     assert (verdict.answer, verdict.devices) == ("cannot_tell", ())
     assert [device.address for device in verdict.suspects] == [ROUTERS[2], DESTINATION]
+
+
+def test_an_error_whose_sender_the_kernel_hides_accuses_nobody() -> None:
+    verdict = decide(replace(BASE, target=Reply(UNREACHABLE, errno=errno.EHOSTUNREACH)))
+    assert (verdict.answer, verdict.devices) == ("cannot_tell", ())
 
 
 def test_two_paths_accuse_nobody() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import struct
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate import own_host, route, trace, wire
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate.model import (
     ACCEPTED,
+    EXPIRED,
     RESET,
     SILENT,
     UNREACHABLE,
@@ -49,6 +51,13 @@ def test_interfaces_are_counted_from_the_kernels_table() -> None:
         "  eth0: 5000      42    0    0    0     0          0         0     4000      37    0\n"
     )
     assert own_host.packets_by_interface(table) == {"lo": (10, 11), "eth0": (42, 37)}
+
+
+def test_packets_that_were_dropped_on_arrival() -> None:
+    v4 = "Ip: Forwarding InReceives ForwDatagrams InDelivers\nIp: 1 100 20 70\nIcmp: InMsgs\nIcmp: 5\n"
+    v6 = "Ip6InReceives   \t50\nIp6InDelivers   \t44\nIp6OutForwDatagrams\t2\nIcmp6InMsgs \t3\n"
+    assert own_host.dropped_on_arrival(v4, False) == 10
+    assert own_host.dropped_on_arrival(v6, True) == 4
 
 
 def counters(*entries: tuple[str, str, int]) -> str:
@@ -117,6 +126,12 @@ def test_a_control_is_chosen_by_how_hard_it_is_to_forge() -> None:
 @pytest.mark.parametrize(("hop", "can"), [(1, False), (2, True), (16, True), (17, False)])
 def test_an_option_of_ipv4_singles_out_hops_two_to_sixteen(hop: int, can: bool) -> None:
     assert wire.can_complain(socket.AF_INET, hop) is can
+
+
+def test_old_kernels_tell_an_expired_ttl_by_the_error_number_alone() -> None:
+    assert wire.nameless(errno.EHOSTUNREACH, True).kind == EXPIRED
+    assert wire.nameless(errno.EHOSTUNREACH, False).kind == UNREACHABLE
+    assert wire.nameless(errno.EACCES, True).kind == UNREACHABLE
 
 
 def test_a_shot_at_the_loopback_is_reset_or_accepted() -> None:
