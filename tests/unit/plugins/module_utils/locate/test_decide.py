@@ -112,6 +112,12 @@ def test_errors_in_the_destinations_name_betray_a_translation() -> None:
     assert (hidden.answer, named(hidden)) == ("between", [ROUTERS[1], ROUTERS[2]])
 
 
+def test_a_report_in_the_destinations_name_is_nobodys_name() -> None:
+    seen = {**hops(1, ACCEPTED), 2: expired(2, device=DESTINATION)}
+    verdict = decide(replace(BASE, target=Reply(ACCEPTED), hops=seen, control_hops=seen, control_back=2, back=2))
+    assert [(device.hop, device.address) for device in verdict.devices] == [(2, None)]
+
+
 def test_a_translation_at_the_first_hop_may_be_this_hosts_own() -> None:
     seen = {**hops(0, ACCEPTED), 1: expired(1, device=DESTINATION)}
     evidence = replace(BASE, target=Reply(ACCEPTED), hops=seen)
