@@ -56,49 +56,48 @@ def _concerns(rule: Rule, ports: Sequence[int]) -> bool:
 def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bool:
     """Add what *rule* mentions to *found*; return whether it asks for types of addresses. When *changed*, packets may
     come with another source than they had, so that its sources say nothing about which packets meet it."""
-    sides: List[Optional[Spans]] = [None, None]
-    several: List[Tuple[Tuple[Key, ...], Iterable[Element]]] = []
+    sources: Optional[Spans] = None
+    destinations: List[Spans] = []
+    several: List[Tuple[Tuple[Key, ...], Iterable[Element], bool]] = []
     typed = False
     for step in rule.steps:
-        if isinstance(step, Match):
-            typed = typed or any(key.name.endswith("type") for key in step.keys)
-            if len(step.keys) > 1:
-                several.append((step.keys, step.sure + step.soft))
-                continue
-            for element in step.sure + step.soft:
-                _one(step.keys, element, family, sides)
-        elif isinstance(step, (Vmap, Nat, MarkMap)):
-            typed = typed or any(key.name.endswith("type") for key in step.keys)
-            several.append((step.keys, [item[0] for item in step.elements]))
+        if isinstance(step, (Vmap, Nat, MarkMap)):
+            several.append((step.keys, [item[0] for item in step.elements], False))
             if isinstance(step, Nat):
                 _targets(step, family, found)
-    if sides[0] is not None or sides[1] is not None:
-        _add(found, sides, changed)
-    for keys, elements in several:
+        elif not isinstance(step, Match):
+            continue
+        elif len(step.keys) != 1:
+            several.append((step.keys, step.sure + step.soft, step.negated))
+        elif step.keys[0].name in _SIDES and step.keys[0].family in (0, family):
+            for (value,) in step.sure + step.soft:
+                spans: Spans = value  # type: ignore[assignment]
+                if _SIDES[step.keys[0].name]:
+                    destinations.append(spans)
+                else:
+                    found.append(Mention(spans, None))
+                    if not step.negated and len(step.sure + step.soft) == 1:
+                        sources = spans
+        typed = typed or any(key.name in ("srctype", "dsttype") for key in step.keys)
+    sources = None if changed else sources
+    found.extend(Mention(sources, spans) for spans in destinations)
+    for keys, elements, negated in several:
         for element in elements:
-            each: List[Optional[Spans]] = [None, None]
-            _one(keys, element, family, each)
-            if each[0] is not None or each[1] is not None:
-                _add(found, each, changed)
+            src, dst = _sides(keys, element, family)
+            if src is not None:
+                found.append(Mention(src, None))
+            if dst is not None:
+                found.append(Mention(sources if negated or changed or src is None else src, dst))
     return typed
 
 
-def _add(found: List[Mention], sides: Sequence[Optional[Spans]], changed: bool) -> None:
-    if changed:
-        found.append(Mention(sides[0], None))
-        found.append(Mention(None, sides[1]))
-    else:
-        found.append(Mention(sides[0], sides[1]))
-
-
-def _one(keys: Sequence[Key], element: Element, family: int, sides: List[Optional[Spans]]) -> None:
+def _sides(keys: Sequence[Key], element: Element, family: int) -> Tuple[Optional[Spans], Optional[Spans]]:
+    """The source and the destination in an element of several values."""
+    sides: List[Optional[Spans]] = [None, None]
     for key, value in zip(keys, element):
-        if key.family in (0, family) and key.name in ("src", "osrc", "dst", "odst"):
-            side = _SIDES[key.name]
-            old = sides[side]
-            spans: Spans = value  # type: ignore[assignment]
-            # Two looks at one side in a rule: all edges count.
-            sides[side] = spans if old is None else tuple(sorted(set(old + spans)))
+        if key.family in (0, family) and key.name in _SIDES:
+            sides[_SIDES[key.name]] = value  # type: ignore[assignment]
+    return sides[0], sides[1]
 
 
 def _targets(step: Nat, family: int, found: List[Mention]) -> None:
