@@ -33,8 +33,9 @@ notes:
   - In lockdown, forwarded traffic is governed on O(ports) only. ICMP errors, neighbour discovery and resets pass.
     Answers of TCP are told by their flags, so that loading the rules freezes no session. Answers of UDP and ICMP are
     told by connection tracking.
-  - A session counts as new when its ssh daemon (OpenSSH or Dropbear) was started after the rules were applied. A
-    connection plugin that is not for ssh is taken to reach the host without its network.
+  - A session counts as new when its ssh daemon (OpenSSH or Dropbear) was started after the rules were applied. Local
+    connections, and those into containers and jails of the controller, reach the host without its network and are
+    taken at their word. Over any other connection the rules cannot be confirmed, and are taken back.
   - Answers to a client whose own port number is one of O(ports) are blocked too. Clients take such ports only from the
     ephemeral range, by default from 32768; the module warns about O(ports) that lie there.
   - Forwarded traffic, that of containers and virtual machines included, is governed only with O(router=true). Frames

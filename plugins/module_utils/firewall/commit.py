@@ -130,7 +130,7 @@ def _restore_boot(record: pending.Record) -> None:
     content = managed_file.read(record.folder / deadman.BEFORE_BOOT)
     if content is not None:
         boot.put_back(boot.File(content, boot.RULES_MODE))
-    elif (record.folder / "boot.none").exists():
+    elif (record.folder / deadman.NO_BOOT).exists():
         boot.put_back(None)
 
 

@@ -21,7 +21,7 @@ from . import boot, gate, pending
 _BOOTED = "/run/systemd/system"
 _REHEARSAL = "the way back cannot be gone by the process that would have to"
 
-BEFORE_RULES, BEFORE_BOOT, SCRIPT = "before.nft", "boot.nft", "rollback.sh"
+BEFORE_RULES, BEFORE_BOOT, NO_BOOT, SCRIPT = "before.nft", "boot.nft", "boot.none", "rollback.sh"
 
 # It gives up the lock after a while: whoever holds it for so long is stuck.
 _SCRIPT = """\
@@ -54,20 +54,18 @@ class DeadMan:
         self._systemd = self._find_systemd()
 
     @staticmethod
-    def files(identity: str, nft: str, lock: str, before: str, old: Optional[boot.BootState]) -> Dict[str, str]:
+    def files(identity: str, nft: str, lock: str, before: str, old: Optional[boot.BootState]) -> Dict[str, bytes]:
         """Return what its folder must hold: the script, the transaction *before*, and the boot file, if one is kept."""
         folder = Path(pending.FOLDER) / identity
         words = {"id": identity, "lock": lock, "folder": folder, "nft": nft, "rules": boot.RULES, "sign": gate.SIGN}
         script = _SCRIPT.format(**{name: shlex.quote(str(value)) for name, value in words.items()})
-        found = {SCRIPT: script, BEFORE_RULES: before}
+        found = {SCRIPT: script.encode(), BEFORE_RULES: before.encode()}
         if old:
-            found["boot.none" if old.rules is None else BEFORE_BOOT] = (
-                "" if old.rules is None else old.rules.content.decode(errors="surrogateescape")
-            )
+            found[NO_BOOT if old.rules is None else BEFORE_BOOT] = b"" if old.rules is None else old.rules.content
         return found
 
     def _find_systemd(self) -> Optional[str]:
-        """systemd-run, where the system's manager works on the same network namespace as this process."""
+        """The path of systemd-run, None where systemd does not run."""
         if not Path(_BOOTED).is_dir():
             return None
         try:

@@ -70,14 +70,14 @@ def _all() -> List[Record]:
     return [record for record in map(find, names) if record]
 
 
-def begin(identity: str, files: Dict[str, str]) -> Path:
+def begin(identity: str, files: Dict[str, bytes]) -> Path:
     """Forget the changes before, make the folder of the change *identity* with its *files*, and return it."""
     folder = Path(FOLDER)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(0o700)
     (folder / identity).mkdir(0o700)
-    for name, text in files.items():
-        managed_file.replace(folder / identity / name, text.encode(), _SECRET)
+    for name, content in files.items():
+        managed_file.replace(folder / identity / name, content, _SECRET)
     return folder / identity
 
 
