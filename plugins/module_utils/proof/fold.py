@@ -9,7 +9,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import units as units_of
 from .facts import Facts
-from .model import PORT_TOP, TOP, Element, Key, Match, Rule, Unknown, Value, Verdict, Vmap
+from .model import PORT_TOP, TOP, Element, Key, Match, Rule, Unknown, Value, Verdict, Vmap, names, numbers
 from .nft_keys import CT_STATES, LINK_TYPES
 from .spans import Spans, contains, invert, join, meet, minus, normal
 from .state import EITHER, NEW, NOT_YET, UNSURE, UNTRACKED, Hook, State, answer, bits_in
@@ -169,21 +169,21 @@ class View:
             return self._decided(None)
         if name in ("src", "osrc"):
             if name == "osrc" or state.src is None:
-                return [Box(value, None, self.units.all, True)] if value else []  # type: ignore[arg-type]
-            return self._decided(answer(state.src, value))  # type: ignore[arg-type]
+                return [Box(numbers(value), None, self.units.all, True)] if value else []
+            return self._decided(answer(state.src, numbers(value)))
         if name in ("dst", "odst"):
             if name == "odst" or state.dst is None:
-                return [Box(None, value, self.units.all, True)] if value else []  # type: ignore[arg-type]
-            return self._decided(answer(state.dst, value))  # type: ignore[arg-type]
+                return [Box(None, numbers(value), self.units.all, True)] if value else []
+            return self._decided(answer(state.dst, numbers(value)))
         if name in ("dport", "oport"):
-            return self._port(key, value)  # type: ignore[arg-type]
+            return self._port(key, numbers(value))
         if name in ("srctype", "dsttype"):
-            return self._type(key, value)  # type: ignore[arg-type]
+            return self._type(key, names(value))
         if name in ("iif", "oif", "iiftype", "oiftype", "iifgroup", "oifgroup"):
             return self._interface(key, tuple(_kind(key, word) for word in value))
         if name == "reverse":
-            return self._reverse(value)  # type: ignore[arg-type]
-        return self._decided(self._other(key, value))  # type: ignore[arg-type]
+            return self._reverse(numbers(value))
+        return self._decided(self._other(key, numbers(value)))
 
     def _other(self, key: Key, wanted: Spans) -> Optional[bool]:
         name, state = key.name, self.state

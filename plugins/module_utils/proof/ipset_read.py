@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from .addresses import address, masked
-from .model import PORT_TOP, Element, Key, Match, Unknown, Value
+from .model import PORT_TOP, Element, Key, Match, Unknown, Value, numbers
 from .spans import Span, Spans, join, minus, normal
 
 _DEEPEST = 8
@@ -168,7 +168,7 @@ def _made(
 
 
 def _merged(elements: Sequence[Element]) -> List[Element]:
-    spans: List[Span] = [span for (several,) in elements for span in several]  # type: ignore[misc]
+    spans: List[Span] = [span for (several,) in elements for span in numbers(several)]
     return [(normal(spans),)] if spans else []
 
 

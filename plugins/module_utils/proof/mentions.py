@@ -9,7 +9,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Element, Key, MarkMap, Match, Nat, Rule, Vmap
+from .model import Element, Key, MarkMap, Match, Nat, Rule, Vmap, numbers
 from .nat import LINK_LOCAL
 from .spans import Spans, contains
 from .survey import Survey
@@ -47,8 +47,8 @@ def _concerns(rule: Rule, ports: Sequence[int]) -> bool:
         if isinstance(step, Match) and len(step.keys) == 1 and not step.negated:
             key = step.keys[0]
             if key.name == "dport" and key.mask == -1:
-                values = [element[0] for element in step.sure + step.soft]
-                if not any(contains(spans, port) for spans in values for port in ports):  # type: ignore[arg-type]
+                values = [numbers(element[0]) for element in step.sure + step.soft]
+                if not any(contains(spans, port) for spans in values for port in ports):
                     return False
     return True
 
@@ -71,7 +71,7 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
             several.append((step.keys, step.sure + step.soft, step.negated))
         elif step.keys[0].name in _SIDES and step.keys[0].family in (0, family):
             for (value,) in step.sure + step.soft:
-                spans: Spans = value  # type: ignore[assignment]
+                spans = numbers(value)
                 if _SIDES[step.keys[0].name]:
                     destinations.append(spans)
                 else:
@@ -96,7 +96,7 @@ def _sides(keys: Sequence[Key], element: Element, family: int) -> Tuple[Optional
     sides: List[Optional[Spans]] = [None, None]
     for key, value in zip(keys, element):
         if key.family in (0, family) and key.name in _SIDES:
-            sides[_SIDES[key.name]] = value  # type: ignore[assignment]
+            sides[_SIDES[key.name]] = numbers(value)
     return sides[0], sides[1]
 
 

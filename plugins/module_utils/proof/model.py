@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union, cast
 
 from .spans import Spans
 
@@ -85,6 +85,16 @@ Value = Union[Spans, Tuple[str, ...]]
 """Numbers; for interfaces, names of which some end in an asterisk; for types of addresses, their names."""
 Element = Tuple[Value, ...]
 """One value per key."""
+
+
+def numbers(value: Value) -> Spans:
+    """Return *value*, which is about numbers: the name of its key says so, which no type can."""
+    return cast(Spans, value)
+
+
+def names(value: Value) -> Tuple[str, ...]:
+    """Return *value*, which is about names: see numbers."""
+    return cast(Tuple[str, ...], value)
 
 
 class Match(NamedTuple):

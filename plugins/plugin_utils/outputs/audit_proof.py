@@ -19,7 +19,7 @@ from typing import Any
 from ..report.evidence import Report, from_data
 from ..report.rules import PROVEN, UNKNOWN
 from .audit_carriers import Carriers
-from .audit_model import AuditEvidence, Enforcer, RuleProof
+from .audit_model import AuditEvidence, Enforcer, ProofState, RuleProof
 from .documents import count, listed
 
 _IDENTITY = ("source", "destination", "port", "expect")
@@ -157,6 +157,7 @@ def _judge(
         *(f"{_way(host, probe)}: no row" for host, probe in absent),
         *(text for _certain, text in by_rules),
     ]
+    state: ProofState
     if failing or any(certain for certain, _text in by_rules):
         state = "disproved"
     elif against:
@@ -167,7 +168,7 @@ def _judge(
         state = "by_rules"
     else:
         state = "unprobed"
-    return RuleProof(state, None, False, tuple(how), _cut(against))  # type: ignore[arg-type]
+    return RuleProof(state, None, False, tuple(how), _cut(against))
 
 
 def _cut(lines: Sequence[str]) -> tuple[str, ...]:

@@ -145,14 +145,23 @@ def _version(term: Any) -> int:
     return 6 if any(address.version == 6 for address in term.source_address) else 4
 
 
+class _Ear(logging.Handler):
+    """Keeps what is logged as a warning, or worse."""
+
+    def __init__(self, heard: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._heard = heard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._heard.append(record.getMessage().strip())
+
+
 @contextlib.contextmanager
 def _listening(heard: list[str]) -> Iterator[None]:
     """Collect aerleon's warnings instead of printing them."""
     logger = logging.getLogger("absl")
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: heard.append(record.getMessage().strip())  # type: ignore[method-assign]
     level, propagate, handlers = logger.level, logger.propagate, logger.handlers
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers, logger.propagate = [_Ear(heard)], False
     logger.setLevel(logging.WARNING)
     try:
         yield
