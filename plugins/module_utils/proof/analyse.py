@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 from . import wording
 from .addresses import address
 from .facts import Facts
+from .flow import Folds, Hit, Notes, refs
 from .fold import Folded
 from .grid import Grid, Mention, Rows, blocks
 from .mentions import mentions
@@ -21,7 +22,6 @@ from .route import Route, allowed
 from .spans import Span
 from .survey import Survey
 from .units import LOOPBACK, Class, Interfaces, Units
-from .walk import Folds, Hit, Notes, refs
 
 __all__ = ["Analysis", "Decision", "Interface", "Loaded", "Part", "analyse"]
 

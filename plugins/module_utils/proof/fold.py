@@ -66,6 +66,7 @@ class View:
                 made = self.match(step)
                 if made is None:
                     return self._folded(rule, [(box, None) for box in boxes], at, unknown)
+                unknown += doubts(step, made)
                 boxes = _product(boxes, made) if len(boxes) > 1 or boxes[0] is not self.whole else made
                 if not boxes:
                     return None
@@ -297,6 +298,34 @@ class View:
             may = everything
         found = [Box(None, None, sure, True), Box(None, None, may & ~sure, False)]
         return [box for box in found if box.units]
+
+
+_DOUBTS = {
+    "sport": "source ports, which the sender chooses",
+    "reverse": "the route back to a source",
+    "srctype": "types of source addresses",
+    "dsttype": "types of destination addresses",
+    "iif": "the incoming interface",
+    "oif": "the outgoing interface",
+    "iiftype": "types of interfaces",
+    "oiftype": "types of interfaces",
+    "iifgroup": "groups of interfaces",
+    "oifgroup": "groups of interfaces",
+    "mark": "a mark",
+    "ctmark": "a connection's mark",
+    "src": "a changed source",
+    "dst": "a changed destination",
+    "dport": "a changed port",
+}
+
+
+def doubts(match: Match, boxes: Iterable[Box]) -> List[str]:
+    """Return what about *match*, which comes to *boxes*, is not known; nothing when all is."""
+    if all(box.sure for box in boxes):
+        return []
+    if match.soft:
+        return ["elements that go away by themselves, or hold for some packets only"]
+    return list(dict.fromkeys(_DOUBTS.get(key.name, "the state of a connection") for key in match.keys))
 
 
 def _kind(key: Key, word: object) -> str:

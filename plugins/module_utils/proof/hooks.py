@@ -8,10 +8,10 @@ from __future__ import annotations
 from itertools import permutations
 from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
 
+from .flow import Flow, Program
 from .grid import merge
 from .model import Chain, Divert, MarkMap, Nat, Notrack, Rewrite, SetMark
 from .state import NEW, NOT_YET, Hook
-from .walk import Flow, Program
 
 # Priorities of the kernel's own functions (enum nf_ip_hook_priorities in netfilter_ipv4.h). NAT chains are all run
 # from one of them, whatever their own priority, which only puts them in order among themselves.

@@ -9,7 +9,7 @@ from typing import Iterable, List, Optional, Sequence, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Element, Key, MarkMap, Match, Nat, Rule, Vmap
+from .model import TOP, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Vmap
 from .nat import LINK_LOCAL
 from .spans import Spans, contains
 from .survey import Survey
@@ -65,6 +65,9 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
             several.append((step.keys, [item[0] for item in step.elements], False))
             if isinstance(step, Nat):
                 _targets(step, family, found)
+        elif isinstance(step, Rewrite) and step.field == "dst" and step.family in (0, family):
+            found.append(Mention(None, step.value or ((0, TOP[family]),)))
+            continue
         elif not isinstance(step, Match):
             continue
         elif len(step.keys) != 1:
