@@ -57,6 +57,10 @@ class View:
 
     def rule(self, rule: Rule, start: int = 0) -> Optional[Folded]:
         """Return *rule* from step *start* on, None when no packet of this view gets anywhere by it."""
+        if start == 0:
+            known, quick = self._quick(rule)
+            if known:
+                return quick
         boxes = [self.whole]
         unknown: List[str] = []
         steps = rule.steps
@@ -79,10 +83,44 @@ class View:
                 return self._folded(rule, [(box, step) for box in boxes], None, unknown)
             elif isinstance(step, Vmap) and len(boxes) == 1 and at == len(steps) - 1:
                 items = self._vmap(boxes[0], step)
+                if any(soft for _element, _verdict, soft in step.elements):
+                    unknown.append(_FADING)
                 return self._folded(rule, items, None, unknown) if items else None
             else:
                 return self._folded(rule, [(box, None) for box in boxes], at, unknown)
         return None
+
+    def _quick(self, rule: Rule) -> Tuple[bool, Optional[Folded]]:
+        """Whether *rule* is one of addresses, ports and a verdict, as in long lists, and what it then comes to."""
+        src: Optional[Spans] = None
+        dst: Optional[Spans] = None
+        units, state = self.units.all, self.state
+        for step in rule.steps:
+            if type(step) is Match:
+                if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
+                    return False, None
+                name, family, mask = step.keys[0]
+                if family and family != self.family:
+                    return True, None
+                value: Spans = step.sure[0][0]  # type: ignore[assignment]
+                if not value:
+                    return True, None
+                if name == "src" and state.src is None and src is None:
+                    src = value
+                elif name == "dst" and state.dst is None and dst is None:
+                    dst = value
+                elif name == "dport" and state.port is None:
+                    units &= self.units.of_ports(value, mask)
+                    if not units:
+                        return True, None
+                else:
+                    return False, None
+            elif type(step) is Verdict:
+                low, high = (0, self.top) if src is None else (src[0][0], src[-1][1])
+                return True, Folded(rule, [(Box(src, dst, units, True), step)], None, (), low, high)
+            else:
+                return False, None
+        return False, None
 
     def _folded(
         self, rule: Rule, items: List[Tuple[Box, Optional[Verdict]]], rest: Optional[int], unknown: Sequence[str]
@@ -97,6 +135,17 @@ class View:
 
     def _vmap(self, head: Box, step: Vmap) -> List[Tuple[Box, Optional[Verdict]]]:
         found: List[Tuple[Box, Optional[Verdict]]] = []
+        names = tuple(key.name for key in step.keys)
+        if names == ("src", "dst", "dport") and head == self.whole and self.state[3:6] == (None, None, None):
+            # The form of our own maps, of which there may be very many elements.
+            if any(key.family not in (0, self.family) for key in step.keys):
+                return found
+            of_ports, mask = self.units.of_ports, step.keys[2].mask
+            for (src, dst, ports), verdict, soft in step.elements:
+                units = of_ports(ports, mask)  # type: ignore[arg-type]
+                if units and src and dst:
+                    found.append((Box(src, dst, units, not soft), verdict))  # type: ignore[arg-type]
+            return found
         for element, verdict, soft in step.elements:
             for box in self.element(step.keys, element, not soft):
                 found += [(both, verdict) for both in _product([head], [box])]
@@ -300,6 +349,7 @@ class View:
         return [box for box in found if box.units]
 
 
+_FADING = "elements that go away by themselves, or hold for some packets only"
 _DOUBTS = {
     "sport": "source ports, which the sender chooses",
     "reverse": "the route back to a source",
@@ -324,7 +374,7 @@ def doubts(match: Match, boxes: Iterable[Box]) -> List[str]:
     if all(box.sure for box in boxes):
         return []
     if match.soft:
-        return ["elements that go away by themselves, or hold for some packets only"]
+        return [_FADING]
     return list(dict.fromkeys(_DOUBTS.get(key.name, "the state of a connection") for key in match.keys))
 
 

@@ -11,7 +11,7 @@ from .facts import Facts
 from .grid import Mention
 from .model import TOP, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Vmap
 from .nat import LINK_LOCAL
-from .spans import Spans, contains
+from .spans import Spans, normal, touches
 from .survey import Survey
 
 _SIDES = {"src": 0, "osrc": 0, "dst": 1, "odst": 1}
@@ -21,12 +21,13 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
     """Return what the rules that concern *ports* and that packets of *direction* can meet mention of one *family*."""
     changed = survey.with_other_sources()
     found: List[Mention] = []
+    wanted = normal((port, port) for port in ports)
     typed = False
     for chain in survey.of_direction(direction):
         if chain.family == ("ip6" if family == 4 else "ip"):
             continue
         for rule in chain.rules:
-            if survey.moves_ports or _concerns(rule, ports):
+            if survey.moves_ports or _concerns(rule, wanted):
                 typed = _of_rule(rule, family, chain in changed, found) or typed
     if survey.asks_back:
         for interface in facts.interfaces:
@@ -42,13 +43,13 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
     return found
 
 
-def _concerns(rule: Rule, ports: Sequence[int]) -> bool:
+def _concerns(rule: Rule, ports: Spans) -> bool:
     for step in rule.steps:
-        if isinstance(step, Match) and len(step.keys) == 1 and not step.negated:
-            key = step.keys[0]
-            if key.name == "dport" and key.mask == -1:
+        if type(step) is Match and len(step.keys) == 1 and not step.negated:
+            name, _family, mask = step.keys[0]
+            if name == "dport" and mask == -1:
                 values = [element[0] for element in step.sure + step.soft]
-                if not any(contains(spans, port) for spans in values for port in ports):  # type: ignore[arg-type]
+                if not any(touches(ports, spans) for spans in values):  # type: ignore[arg-type]
                     return False
     return True
 
@@ -77,29 +78,34 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
                 spans: Spans = value  # type: ignore[assignment]
                 if _SIDES[step.keys[0].name]:
                     destinations.append(spans)
-                else:
+                elif step.negated or len(step.sure + step.soft) != 1 or sources is not None:
                     found.append(Mention(spans, None))
-                    if not step.negated and len(step.sure + step.soft) == 1:
-                        sources = spans
+                else:
+                    sources = spans
         typed = typed or any(key.name in ("srctype", "dsttype") for key in step.keys)
+    if sources is not None and (changed or not destinations):
+        found.append(Mention(sources, None))
     sources = None if changed else sources
     found.extend(Mention(sources, spans) for spans in destinations)
     for keys, elements, negated in several:
         for element in elements:
             src, dst = _sides(keys, element, family)
+            if src is not None and dst is not None and not negated and not changed:
+                found.append(Mention(src, dst))
+                continue
             if src is not None:
                 found.append(Mention(src, None))
             if dst is not None:
-                found.append(Mention(sources if negated or changed or src is None else src, dst))
+                found.append(Mention(sources if src is None else None, dst))
     return typed
 
 
 def _sides(keys: Sequence[Key], element: Element, family: int) -> Tuple[Optional[Spans], Optional[Spans]]:
     """The source and the destination in an element of several values."""
     sides: List[Optional[Spans]] = [None, None]
-    for key, value in zip(keys, element):
-        if key.family in (0, family) and key.name in _SIDES:
-            sides[_SIDES[key.name]] = value  # type: ignore[assignment]
+    for (name, version, _mask), value in zip(keys, element):
+        if version in (0, family) and name in _SIDES:
+            sides[_SIDES[name]] = value  # type: ignore[assignment]
     return sides[0], sides[1]
 
 

@@ -10,14 +10,14 @@ dropped nowhere is what surely passes.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from . import nat
 from .flow import Flow, FoldKey, Folds, Notes, Outcome, Program
 from .fold import Box, Folded, View, doubts
 from .grid import Grid, Rows, limited, merge, take
 from .model import PORT_TOP, Chain, Divert, MarkMap, Match, Nat, Notrack, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
-from .runs import Run, heavy, run_of
+from .runs import OneByOne, Run, heavy, run_of
 from .state import EITHER, NOT_YET, UNTRACKED, Hook, State, marked
 
 # nft refuses rulesets that nest deeper (NFT_JUMP_STACK_SIZE); a listing that does is no real one.
@@ -93,7 +93,7 @@ class Walk:
                 flows.clear()
                 break
             length = run_of(rules, index)
-            if length and heavy(self.grid, rules[index : index + length], live):
+            if length and self.notes.hits is None:
                 self._run(rules[index : index + length], state, live, back)
                 index += length
                 continue
@@ -145,10 +145,15 @@ class Walk:
         return found
 
     def _run(self, rules: Sequence[Folded], state: State, live: Rows, back: Flow) -> None:
-        run = Run(self.grid, rules, live)
-        self.notes.too_many = True
-        for folded in rules:
-            self.notes.reached.add(folded.rule)
+        """Send *live* through rules that only accept, drop or return."""
+        run: Union[Run, OneByOne]
+        if heavy(self.grid, rules, live):
+            run = Run(self.grid, rules, live)
+            self.notes.too_many = True
+            self.notes.reached.update(folded.rule for folded in rules)
+        else:
+            run = OneByOne(self.grid, rules, live)
+            self.notes.reached.update(run.reached)
         if run.accepted:
             self._accept(state, run.accepted)
         if run.dropped:
