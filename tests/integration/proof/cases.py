@@ -46,7 +46,10 @@ def draw(rng: random.Random, number: int) -> Ruleset:
     if kind != "nft":
         restores, unknown = iptables.restores(rng)
         made = replace(made, restores=restores, unknown=made.unknown | unknown)
-    return replace(made, unknown=made.unknown | {"order"}) if made.tied() else made
+    open_ends = {"order"} if made.tied() else set()
+    if made.reroutes():
+        open_ends.add("the route of marked packets")
+    return replace(made, unknown=made.unknown | open_ends)
 
 
 def mended(ruleset: Ruleset, error: str) -> Ruleset | None:
