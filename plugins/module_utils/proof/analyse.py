@@ -186,8 +186,7 @@ class Analysis:
         if route is None:
             folds = Folds(family, self.units(direction, ports), self.facts)
             forwards = self.forwards.get(family)
-            tracked = family in self._survey.tracked
-            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, tracked, notes)
+            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, self._survey, notes)
             self._routes[direction, family, ports] = route
         route.notes = notes
         return route
@@ -282,6 +281,11 @@ class Analysis:
             route = self._route(direction, family, self.ports, notes)
             for key in notes.entered:
                 yield family, key[0], route.folds.chain(*key)[1]
+
+    def close(self) -> None:
+        """Take the rules apart, so that their memory is free at once: they and their chains know each other."""
+        for chain in self.chains.values():
+            chain.rules.clear()
 
     @property
     def unmodelled(self) -> List[Unmodelled]:

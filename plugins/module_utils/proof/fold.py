@@ -272,7 +272,9 @@ class View:
         return self._decided(answer(self.state.port, wanted))
 
     def _reverse(self, wanted: Spans) -> List[Box]:
-        if self.state.src is not None or self.state.iif is not None or self.hook.iif != "has":
+        state = self.state
+        marked = not self.facts.routes.usual(state.mark)
+        if marked or state.src is not None or state.iif is not None or self.hook.iif != "has":
             return self._decided(None)
         right, wrong = contains(wanted, 1), contains(wanted, 0)
         found: List[Box] = []

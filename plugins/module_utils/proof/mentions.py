@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import TOP, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Vmap
+from .model import TOP, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Verdict, Vmap
 from .nat import LINK_LOCAL
 from .spans import Spans, normal, touches
 from .survey import Survey
@@ -22,13 +22,17 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
     changed = survey.with_other_sources()
     found: List[Mention] = []
     wanted = normal((port, port) for port in ports)
+    concern = _Concern(wanted)
     typed = False
     for chain in survey.of_direction(direction):
         if chain.family == ("ip6" if family == 4 else "ip"):
             continue
+        moved, other_sources = survey.moves_ports, chain in changed
         for rule in chain.rules:
-            if survey.moves_ports or _concerns(rule, wanted):
-                typed = _of_rule(rule, family, chain in changed, found) or typed
+            if not other_sources and _plain(rule, family, moved, concern, found):
+                continue
+            if moved or _concerns(rule, wanted):
+                typed = _of_rule(rule, family, other_sources, found) or typed
     if survey.asks_back:
         for interface in facts.interfaces:
             found += [Mention(spans, None) for spans in facts.routes.back(family, interface.name)]
@@ -41,6 +45,50 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
         own = facts.own[family]
         found += [Mention(spans, spans) for spans in (own.local, own.broadcast, facts.of_type(family, "multicast")[0])]
     return found
+
+
+class _Concern(Dict[Spans, bool]):
+    """Whether ports, as rules name them, are among those looked at: worked out once for each."""
+
+    def __init__(self, wanted: Spans) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, ports: Spans) -> bool:
+        found = self[ports] = touches(self._wanted, ports)
+        return found
+
+
+def _plain(rule: Rule, family: int, moved: bool, concern: _Concern, found: List[Mention]) -> bool:
+    """Add what *rule* mentions when it is one of addresses, ports and a verdict, as long lists have; return whether.
+
+    *moved*: whether ports are changed on the way, so that rules for other ports concern us too.
+    """
+    src: Optional[Spans] = None
+    dst: Optional[Spans] = None
+    for step in rule.steps:
+        if type(step) is not Match:
+            if type(step) is Verdict:
+                break
+            return False
+        if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
+            return False
+        name, version, mask = step.keys[0]
+        if version and version != family:
+            return True
+        value: Spans = step.sure[0][0]  # type: ignore[assignment]
+        if name == "src" and src is None:
+            src = value
+        elif name == "dst" and dst is None:
+            dst = value
+        elif name == "dport" and mask == -1:
+            if not moved and not concern[value]:
+                return True
+        else:
+            return False
+    if src is not None or dst is not None:
+        found.append(Mention(src, dst))
+    return True
 
 
 def _concerns(rule: Rule, ports: Spans) -> bool:

@@ -143,6 +143,8 @@ def leads(state: State, view: View) -> Tuple[bool, bool]:
 
 def leaves_by(state: State, view: View) -> str:
     """Return the interface towards the changed destination of *state*, UNSURE when the routes do not tell one."""
+    if not view.facts.routes.usual(state.mark):
+        return UNSURE
     found: Set[str] = set()
     for span in state.dst or ():
         found.update(view.facts.routes.devices(view.family, span) or ("", UNSURE))

@@ -76,6 +76,7 @@ def _proved(loaded: Loaded, options: Mapping[str, Any]) -> Dict[str, Any]:
     result["directions"] = list(directions)
     result["passed"] = comparison.passed
     result["summary"] = summary(comparison, ports, directions)
+    analysis.close()
     return result
 
 

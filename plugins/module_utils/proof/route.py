@@ -25,6 +25,7 @@ from .state import (
     Hook,
     State,
 )
+from .survey import Survey
 from .units import LOOPBACK, Class, Interfaces
 from .walk import Walk
 
@@ -39,13 +40,13 @@ class Route:
         interfaces: Interfaces,
         facts: Facts,
         forwards: Optional[bool],
-        tracked: bool,
+        survey: Survey,
         notes: Notes,
     ) -> None:
         self.chains, self.folds, self.facts = chains, folds, facts
         self.interfaces, self.forwards, self.notes = interfaces, forwards, notes
-        self._tracked = tracked
-        self.orders = Orders(chains)
+        self._tracked = folds.family in survey.tracked
+        self.orders = Orders(survey.changing)
         self._slots: Dict[Hook, List[Slot]] = {}
 
     def send(self, direction: str, grid: Grid, units: Optional[int] = None) -> Outcome:
@@ -75,8 +76,9 @@ class Route:
         for state, rows in flow.items():
             here, elsewhere = nat.leads(state, self.folds.view(OUTPUT, state))
             if state.dst is None:
-                # A changed mark may change the route, too.
-                changed = state if state.mark == State().mark else state._replace(oif=UNSURE)
+                # A changed mark changes the route where rules of routing look at marks.
+                kept = state.mark == State().mark or self.facts.routes.usual(state.mark)
+                changed = state if kept else state._replace(oif=UNSURE)
                 merge(out.setdefault(changed, {}), rows)
                 continue
             if here:

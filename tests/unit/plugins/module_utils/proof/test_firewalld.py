@@ -65,6 +65,11 @@ def test_routes_tell_the_interfaces(firewalld) -> None:
     assert routes.devices(4, world) == {"eth0"}
     assert routes.devices(4, (0xC6336400, 0xC63364FF)) == {"eth1"}
     assert routes.devices(4, (0, (1 << 32) - 1)) == {"eth0", "eth1"}
-    more = '[{"priority": 100, "src": "all", "fwmark": "0x1", "table": "7"}]'
-    assert Routes(firewalld._replace(rules=more)).devices(4, world) is None
+    by_door = '[{"priority": 100, "src": "all", "iif": "eth1", "table": "7"}]'
+    assert Routes(firewalld._replace(rules=by_door)).devices(4, world) is None
+    by_mark = Routes(firewalld._replace(rules='[{"priority": 100, "src": "all", "fwmark": "0x4d", "table": "77"}]'))
+    assert by_mark.devices(4, world) == {"eth0"}
+    assert by_mark.usual((5, 0xFFFFFFFF))
+    assert not by_mark.usual((0x4D, 0xFFFFFFFF))
+    assert not by_mark.usual((0, 0))
     assert Routes(firewalld._replace(routes="")).devices(4, world) is None
