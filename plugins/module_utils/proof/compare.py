@@ -119,9 +119,10 @@ def _compare_part(
         here = [item for item in near if item.port == port]
         units = _units(analysis, part, at, direction, None)
         may = _some(part.open, grid, units)
-        closed = _each(part.closed, grid, units)
         painted = _painted(grid, here)
-        for certainty, rows in _split(without(may, painted), without(everything, closed)):
+        excess = without(may, painted)
+        sure = without(everything, _each(part.closed, grid, units)) if excess else {}
+        for certainty, rows in _split(excess, sure):
             areas["excess"].append(_area(direction, part, port, certainty, rows))
         missing: Rows = {}
         # Where no interface blocks anything of it, it does not matter which of them count.
@@ -129,9 +130,9 @@ def _compare_part(
         for group, items in (_by_interfaces(direction, here, routes) if blocked else {}).items():
             needed = _units(analysis, part, at, direction, group)
             merge(missing, _both(_painted(grid, items), _some(part.closed, grid, needed)))
-        for certainty, rows in _split(missing, without(everything, may)):
+        for certainty, rows in _split(missing, without(everything, may) if missing else {}):
             areas["missing"].append(_area(direction, part, port, certainty, rows))
-        moved = _some(part.moved, grid, units)
+        moved = _some(part.moved, grid, units) if part.moved else {}
         if moved:
             matters = dict(may)
             merge(matters, painted)

@@ -96,7 +96,7 @@ class View:
         dst: Optional[Spans] = None
         units, state = self.units.all, self.state
         for step in rule.steps:
-            if type(step) is Match:
+            if isinstance(step, Match):
                 if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
                     return False, None
                 name, family, mask = step.keys[0]
@@ -115,7 +115,7 @@ class View:
                         return True, None
                 else:
                     return False, None
-            elif type(step) is Verdict:
+            elif isinstance(step, Verdict):
                 low, high = (0, self.top) if src is None else (src[0][0], src[-1][1])
                 return True, Folded(rule, [(Box(src, dst, units, True), step)], None, (), low, high)
             else:

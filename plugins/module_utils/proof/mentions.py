@@ -67,8 +67,8 @@ def _plain(rule: Rule, family: int, moved: bool, concern: _Concern, found: List[
     src: Optional[Spans] = None
     dst: Optional[Spans] = None
     for step in rule.steps:
-        if type(step) is not Match:
-            if type(step) is Verdict:
+        if not isinstance(step, Match):
+            if isinstance(step, Verdict):
                 break
             return False
         if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
@@ -93,7 +93,7 @@ def _plain(rule: Rule, family: int, moved: bool, concern: _Concern, found: List[
 
 def _concerns(rule: Rule, ports: Spans) -> bool:
     for step in rule.steps:
-        if type(step) is Match and len(step.keys) == 1 and not step.negated:
+        if isinstance(step, Match) and len(step.keys) == 1 and not step.negated:
             name, _family, mask = step.keys[0]
             if name == "dport" and mask == -1:
                 values = [element[0] for element in step.sure + step.soft]

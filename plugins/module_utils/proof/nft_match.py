@@ -122,11 +122,13 @@ def _quick(left: Any, op: str, right: Any) -> Optional[Match]:
     if op != "==" or len(left) != 1 or "payload" not in left:
         return None
     key = left_of(left)
-    if type(key) is not Key:
+    if not isinstance(key, Key):
         return None
-    if type(right) is int:
+    if isinstance(right, int):
         return Match((key,), ((((right, right),),),))
-    if key.family and ((type(right) is str and right[:1] != "@") or (type(right) is dict and "prefix" in right)):
+    if key.family and (
+        (isinstance(right, str) and right[:1] != "@") or (isinstance(right, dict) and "prefix" in right)
+    ):
         try:
             return Match((key,), ((numbers(key, right),),))
         except Unreadable:
@@ -317,7 +319,7 @@ def read_elements(lefts: Tuple[Left, ...], items: Sequence[Any], facts: Facts) -
     """
     sure: List[Element] = []
     soft: List[Element] = []
-    plain = all(type(left) is Key and left.name not in _NAMED for left in lefts)
+    plain = all(isinstance(left, Key) and left.name not in _NAMED for left in lefts)
     for item in items:
         bare, fades = _bare(item)
         if plain and not fades and len(lefts) > 1 and "concat" in bare and len(bare["concat"]) == len(lefts):
