@@ -46,10 +46,7 @@ def draw(rng: random.Random, number: int) -> Ruleset:
     if kind != "nft":
         restores, unknown = iptables.restores(rng)
         made = replace(made, restores=restores, unknown=made.unknown | unknown)
-    open_ends = {"order"} if made.tied() else set()
-    if made.reroutes():
-        open_ends.add("the route of marked packets")
-    return replace(made, unknown=made.unknown | open_ends)
+    return replace(made, unknown=made.unknown | {"order"}) if made.tied() else made
 
 
 def mended(ruleset: Ruleset, error: str) -> Ruleset | None:

@@ -73,12 +73,6 @@ class Ruleset:
                     places[family, "nat" if table_name == "nat" else "", hook, prio] += 1
         return max(places.values(), default=0) > 1
 
-    def reroutes(self) -> bool:
-        """Whether the host marks its own packets, which may choose another route, and rules ask for the device."""
-        text = self.text()
-        marks = ("hook output" in text and "meta mark set" in text) or "-j MARK" in text or "--restore-mark" in text
-        return marks and ("oif" in text or " -o " in text)
-
     def lines(self) -> dict[int, tuple[Chain, int]]:
         """Where each rule of nft's text stands in it: line number, counted from 1, to (chain, index)."""
         found, line = {}, 1
