@@ -133,6 +133,25 @@ def test_mail_is_for_the_right_server_only() -> None:
     assert sent == b"EHLO [192.0.2.1]\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\n"
 
 
+@pytest.mark.parametrize(("proven", "last"), [(True, b"AUTH LOGIN\r\n"), (False, b"QUIT\r\n")])
+def test_credentials_wait_for_a_proven_server(proven: bool, last: bytes) -> None:
+    dialogue = Dialogue("starttls", "auth", "[192.0.2.1]", NAME, ALL)
+    for part in (GREETING, EXTENSIONS, b"220 go\r\n"):
+        dialogue.receive(part)
+    dialogue.secured(name_verified=proven)
+    dialogue.output()
+    dialogue.receive(AUTH)
+    assert dialogue.output() == last
+    assert (dialogue.finding.outcome == "auth_failed") is not proven
+
+
+def test_refused_recipient_is_taken_back() -> None:
+    said = (GREETING, EXTENSIONS, b"250 ok\r\n", b"550 5.1.1 no\r\n", b"250 ok\r\n")
+    dialogue, sent = session(*said, depth="mail", encryption="none", errand=ERRAND)
+    assert sent.endswith(b"RCPT TO:<a@b.test>\r\nRSET\r\nQUIT\r\n")
+    assert dialogue.finding.evidence.kind == "recipient_refused"
+
+
 @pytest.mark.parametrize(
     ("said", "outcome", "end"),
     [

@@ -52,3 +52,8 @@ def test_nothing_of_the_credentials_is_left(username: str, password: str, betwee
 def test_credentials_do_not_show() -> None:
     assert "s3cret" not in repr(ME)
     assert "relay" not in repr(ME)
+
+
+def test_longest_secret_is_masked_first() -> None:
+    me = sasl.Credentials("relay", "relay-and-more")
+    assert sasl.mask("no relay-and-more for relay", me) == "no (credentials) for (credentials)"
