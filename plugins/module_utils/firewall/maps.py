@@ -50,20 +50,25 @@ def build(direction: str, rules: Iterable[Rule]) -> List[VerdictMap]:
         if named is None:
             named = paths[path] = (path,)
         version, first, length, _text = source
+        _version, second, reach, _text = destination
         width = _WIDTH[version]
-        key = (first << width | destination.first) << 16 | port
-        element = Element(source, destination, port, named)
-        if length == width and destination.length == width:
-            _merge(plain[version], key, element)
+        key = (first << width | second) << 16 | port
+        if length == width == reach:
+            elements = plain[version]
         else:
+            elements = wide[version]
             # In this order, what contains a rule comes before it.
-            _merge(wide[version], (length << 8 | destination.length) << 2 * width + 16 | key, element)
+            key |= (length << 8 | reach) << 2 * width + 16
+        seen = elements.get(key)
+        if seen is None:
+            elements[key] = Element(source, destination, port, named)
+        elif seen.paths is not named:
+            elements[key] = seen._replace(paths=tuple(sorted({*seen.paths, path})))
     found = []
     for version in (4, 6):
         if plain[version]:
-            elements = tuple(plain[version][key] for key in sorted(plain[version]))
-            found.append(VerdictMap(f"{direction}{version}", version, False, elements))
-        layers = _layers([wide[version][key] for key in sorted(wide[version])])
+            found.append(VerdictMap(f"{direction}{version}", version, False, tuple(_in_order(plain[version]))))
+        layers = _layers(_in_order(wide[version]))
         found += [
             VerdictMap(f"{direction}{version}_net{number}", version, True, tuple(layer))
             for number, layer in enumerate(layers, 1)
@@ -71,10 +76,8 @@ def build(direction: str, rules: Iterable[Rule]) -> List[VerdictMap]:
     return found
 
 
-def _merge(elements: Dict[int, Element], key: int, element: Element) -> None:
-    seen = elements.setdefault(key, element)
-    if seen.paths is not element.paths:
-        elements[key] = seen._replace(paths=tuple(sorted({*seen.paths, *element.paths})))
+def _in_order(elements: Dict[int, Element]) -> List[Element]:
+    return [elements[key] for key in sorted(elements)]
 
 
 class _Layer:

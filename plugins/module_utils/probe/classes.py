@@ -52,7 +52,7 @@ LATE = 3.0
 """Seconds from which on a greeting counts as late. Postfix's postscreen holds it back for 6."""
 
 WITHIN: Dict[str, Tuple[str, ...]] = {
-    model.OPEN: (BANNER_LATE,),
+    model.OPEN: (BANNER_LATE, RESET_AFTER_ACCEPT),
     model.REJECTED: (OWN_RULE,),
     model.FILTERED: (OWN_RULE,),
     model.NO_ROUTE: (UNREACHABLE, NO_NEIGHBOUR),

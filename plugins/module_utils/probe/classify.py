@@ -11,7 +11,7 @@ from typing import Optional
 
 from . import classes
 from .icmp import IcmpError, meaning
-from .model import FILTERED, LOCAL_ERROR, NO_ROUTE, REFUSED, REJECTED, Evidence, Finding
+from .model import FILTERED, LOCAL_ERROR, NO_ROUTE, NOT_SMTP, REFUSED, REJECTED, Evidence, Finding
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """The host ran out of something; another attempt may do better."""
@@ -50,6 +50,9 @@ def from_errno(code: int, at_once: bool, source: Optional[str] = None) -> Findin
         return Finding(
             REFUSED, Evidence("a TCP reset came back (nothing listens, or a firewall resets)", name, reset=True)
         )
+    if code == errno.ECONNRESET:  # before the handshake is done, a reset is ECONNREFUSED
+        text = "connected, and reset at once"
+        return Finding(NOT_SMTP, Evidence(text, name, reset=True, kind=classes.RESET_AFTER_ACCEPT))
     if code == errno.ETIMEDOUT:
         return Finding(FILTERED, Evidence("no answer", name))
     if not at_once and code == errno.EACCES:

@@ -93,7 +93,20 @@ class Conversation:
     def closed(self, how: str, **parts: Any) -> None:
         """The connection ended; *how* in words, *parts* of the evidence for it."""
         self._note_shown()
-        self._dialogue.closed(how, **parts)
+        tls = self.finding.evidence.tls
+        waits = self._dialogue.step in (Step.TLS, Step.GREETING, Step.QUIT)
+        if tls is None or not tls.client_certificate_asked or self._heard_inside or not waits:
+            self._dialogue.closed(how, **parts)
+            return
+        # Some servers judge a client's certificate without an alert: they hang up before the first word inside TLS.
+        judged = "refused" if tls.client_certificate_sent else "required"
+        self._dialogue.end(
+            TLS_FAILED,
+            f"TLS failed: the server asked for a client certificate, got {'one' if judged == 'refused' else 'none'}, "
+            f"and then {how} without a word",
+            tls_error=f"client_certificate_{judged}",
+            **{**parts, "kind": None},
+        )
 
     def expired(self, seconds: float, tcp: Optional[Tcp] = None, overall: bool = False) -> None:
         """The server did not say enough within *seconds*; *tcp* and *overall* as `Dialogue.expired` has them."""

@@ -15,7 +15,7 @@ from .connector import Connector, Schedule
 from .conversation import Conversation, explain_certificate
 from .limits import Limits
 from .loop import Loop
-from .model import CONNECT, NO_ROUTE, NONE, SHUT, TLS, VERIFYING, Endpoint, Finding
+from .model import CONNECT, NO_ROUTE, NONE, NOT_SMTP, OPEN, SHUT, TLS, VERIFYING, Endpoint, Finding
 from .session import Session
 from .steps import NO_ERRAND, Errand
 
@@ -99,6 +99,8 @@ class Job:
             return
         if sock is not None:
             sock.close()
+        if finding.outcome == NOT_SMTP and self._question.depth == CONNECT:  # more than a connection was not asked for
+            finding = Finding(OPEN, finding.evidence)
         retried = finding.outcome in SHUT or finding.outcome == NO_ROUTE
         left = self._until - self._means.loop.now() > _PAUSE
         if retried and left and self._question.insist and self._attempts == 1 and self._found is None:

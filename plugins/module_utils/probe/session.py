@@ -22,6 +22,7 @@ _MOST_PER_STEP = 1 << 20
 """Octets a server may send in one step before it counts as one that never ends."""
 _LISTEN = 1.0
 """Seconds to wait whether what was said to a silent server is acknowledged: a slow path and a lost packet fit in."""
+_RESET = (errno.ECONNRESET, errno.EPIPE)
 _BEFORE_ANY_WORD = (Step.GREETING, Step.TLS)
 
 
@@ -101,7 +102,7 @@ class Session:
     def _broken(self, code: int) -> None:
         """The kernel reports the end of the connection: a reset, or an ICMP error that it took for one."""
         name = errno.errorcode.get(code, "error")
-        if code in (errno.ECONNRESET, errno.EPIPE):
+        if code in _RESET:
             kind = classes.of_end(True, False, self._first())
             self._conversation.closed(f"the connection was reset ({name})", kind=kind, reset=True, errno=name)
             return
@@ -158,7 +159,11 @@ class Session:
         self._after()
 
     def _listened(self) -> None:
-        self._expire()
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code and code not in _RESET:  # a reset would only be the answer to our word, and say nothing of the silence
+            self._broken(code)
+        else:
+            self._expire()
         self._loop.watch(self._sock, False, self._ready)
         self._after()
 

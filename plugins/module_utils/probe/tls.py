@@ -89,6 +89,9 @@ class ClientCertificate(NamedTuple):
     key: Optional[str] = None
     password: Optional[str] = None
 
+    def __repr__(self) -> str:
+        return f"ClientCertificate({self.file})"
+
 
 class Trust(NamedTuple):
     """Whose certificates are trusted: PEM text, a file on this host, or, with neither, the host's own authorities."""

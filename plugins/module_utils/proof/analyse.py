@@ -11,8 +11,9 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 from . import wording
 from .addresses import address
 from .facts import Facts
+from .flow import Folds, Hit, Notes, refs
 from .fold import Folded
-from .grid import Grid, Mention, Rows, blocks
+from .grid import Block, Grid, Mention, Rows, blocks
 from .mentions import mentions
 from .model import DIRECTIONS, TOP, Chain, Interface, Loaded, Ref, Unmodelled
 from .pause import no_collection
@@ -21,7 +22,6 @@ from .route import Route, allowed
 from .spans import Span
 from .survey import Survey
 from .units import LOOPBACK, Class, Interfaces, Units
-from .walk import Folds, Hit, Notes, refs
 
 __all__ = ["Analysis", "Decision", "Interface", "Loaded", "Part", "analyse"]
 
@@ -123,7 +123,8 @@ class Analysis:
         self._survey = Survey(self.chains)
         self._mentions: Dict[Tuple[str, int], List[Mention]] = {}
         self._looked_at: Set[Tuple[str, int]] = set()
-        self._cuts: Dict[Tuple[str, int], List[Span]] = {}
+        self._cuts: Dict[Tuple[str, int], List[Block]] = {}
+        self._starts: Dict[Tuple[str, int], List[int]] = {}
         self._parts: Dict[Tuple[str, int, Span], Part] = {}
 
     def units(self, direction: str, ports: Sequence[int]) -> Units:
@@ -145,21 +146,20 @@ class Analysis:
         """Work the answer out, part by part, with grids that are also cut at *more*."""
         if direction not in self.directions:
             raise ValueError(f"direction {direction} was not analysed: it is not among {', '.join(self.directions)}")
-        mentioned = [*self.mentions(direction, family), *more]
-        for block in self._blocks(direction, mentioned, family):
-            yield self._part(direction, family, block, mentioned)
+        for block in self._blocks(direction, [*self.mentions(direction, family), *more], family):
+            yield self._part(direction, family, block)
         self._looked_at.add((direction, family))
 
-    def _blocks(self, direction: str, mentioned: Sequence[Mention], family: int) -> List[Span]:
+    def _blocks(self, direction: str, mentioned: Sequence[Mention], family: int) -> List[Block]:
         with no_collection():
             return blocks(_WHOLE[family], mentioned, self.units(direction, self.ports).size, _MOST_BITS)
 
-    def _part(self, direction: str, family: int, block: Span, mentioned: Sequence[Mention]) -> Part:
+    def _part(self, direction: str, family: int, block: Block) -> Part:
         notes = self.notes.setdefault((direction, family), Notes())
         with no_collection():
             route = self._route(direction, family, self.ports, notes)
             units = route.folds.units
-            grid = Grid(block, _WHOLE[family], mentioned, units.size)
+            grid = Grid(block.span, _WHOLE[family], block.near, units.size)
             outcome = route.send(direction, grid)
             return Part(family, grid, units, allowed(outcome), outcome.dropped, outcome.moved, outcome.straight)
 
@@ -167,13 +167,15 @@ class Analysis:
         """The part in which *source* lies. A few are kept, as those of a huge ruleset would fill the memory."""
         if direction not in self.directions:
             raise ValueError(f"direction {direction} was not analysed: it is not among {', '.join(self.directions)}")
-        mentioned = self.mentions(direction, family)
         cuts = self._cuts.get((direction, family))
         if cuts is None:
-            cuts = self._cuts[direction, family] = sorted(self._blocks(direction, mentioned, family))
-        block = cuts[bisect_right(cuts, (source, TOP[6])) - 1]
-        place = (direction, family, block)
-        part = self._parts.pop(place, None) or self._part(direction, family, block, mentioned)
+            cuts = self._cuts[direction, family] = sorted(
+                self._blocks(direction, self.mentions(direction, family), family), key=_first_source
+            )
+            self._starts[direction, family] = [block.span[0] for block in cuts]
+        block = cuts[bisect_right(self._starts[direction, family], source) - 1]
+        place = (direction, family, block.span)
+        part = self._parts.pop(place, None) or self._part(direction, family, block)
         self._parts[place] = part
         while len(self._parts) > _MOST_PARTS:
             del self._parts[next(iter(self._parts))]
@@ -184,8 +186,7 @@ class Analysis:
         if route is None:
             folds = Folds(family, self.units(direction, ports), self.facts)
             forwards = self.forwards.get(family)
-            tracked = family in self._survey.tracked
-            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, tracked, notes)
+            route = Route(self.chains, folds, self.interfaces, self.facts, forwards, self._survey, notes)
             self._routes[direction, family, ports] = route
         route.notes = notes
         return route
@@ -281,6 +282,11 @@ class Analysis:
             for key in notes.entered:
                 yield family, key[0], route.folds.chain(*key)[1]
 
+    def close(self) -> None:
+        """Take the rules apart, so that their memory is free at once: they and their chains know each other."""
+        for chain in self.chains.values():
+            chain.rules.clear()
+
     @property
     def unmodelled(self) -> List[Unmodelled]:
         """What counted as unknown: everything that an SMTP packet can meet and that the text does not decide."""
@@ -295,6 +301,10 @@ class Analysis:
                     words = wording.rule(rule)
                     found[Unmodelled(Ref(chain.family, chain.table, chain.name, rule.handle, words), what)] = None
         return list(found)
+
+
+def _first_source(block: Block) -> int:
+    return block.span[0]
 
 
 def _overlaps(spans: Sequence[Span], block: Span) -> bool:

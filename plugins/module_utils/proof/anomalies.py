@@ -96,25 +96,79 @@ def _of_chain(
     useful: Set[Rule],
 ) -> None:
     plain = [_plain(folded) for folded in rules]
+    near = _Near(rules, top, pairs)
     for at, folded in enumerate(rules):
         rule = folded.rule
         if rule not in reached:
             if ("shadowed", rule) not in found:
-                found["shadowed", rule] = _shadowed(folded, rules[:at], pairs)
+                earlier = [rules[other].rule for other in near.to(at) if other < at]
+                found["shadowed", rule] = _shadowed(rule, earlier[:3])
             continue
         own = plain[at]
         if own is None or pairs.spent:
             continue
-        if _redundant(chain, own, rules[at + 1 :], plain[at + 1 :], top, pairs):
-            found.setdefault(
-                ("redundant", rule), _anomaly("redundant", rule, (), "the rest of its chain decides the same")
-            )
+        met = near.to(at)
+        if _redundant(chain, own, [plain[other] for other in met if other > at], top, pairs):
+            what = "the rest of its chain decides the same"
+            found.setdefault(("redundant", rule), _anomaly("redundant", rule, (), what))
         else:
             useful.add(rule)
-        others = _contradicted(own, plain[:at], top, pairs)
+        others = _contradicted(own, [plain[other] for other in met if other < at], top)
         if others:
             what = "earlier rules with the opposite verdict take a part of its packets"
             found.setdefault(("contradicting", rule), _anomaly("contradicting", rule, others, what))
+
+
+class _Near:
+    """Finds the rules of a chain that can meet the same packets as one of them: by its source where that is a single
+    address, else by its destination, so that long lists of single addresses are not held each against each."""
+
+    def __init__(self, rules: Sequence[Folded], top: int, pairs: _Pairs) -> None:
+        self._boxes = [[box for box, _verdict in folded.items] for folded in rules]
+        self._pairs = pairs
+        self._hulls = [_hull(boxes, top) for boxes in self._boxes]
+        self._sources: Dict[int, List[int]] = {}
+        self._destinations: Dict[int, List[int]] = {}
+        self._wide: List[int] = []
+        for at, (low, high, first, last) in enumerate(self._hulls):
+            if low == high:
+                self._sources.setdefault(low, []).append(at)
+            elif first == last:
+                self._destinations.setdefault(first, []).append(at)
+            else:
+                self._wide.append(at)
+        self._by_source = [at for several in self._sources.values() for at in several]
+        self._by_destination = [at for several in self._destinations.values() for at in several]
+
+    def to(self, at: int) -> List[int]:
+        """Return the places of the rules that meet packets of the one at *at*, in order; none when there were too many
+        pairs."""
+        low, high, first, last = self._hulls[at]
+        some = self._sources.get(low, []) if low == high else self._by_source
+        others = self._destinations.get(first, []) if first == last else self._by_destination
+        found = []
+        self._pairs.left -= len(some) + len(others) + len(self._wide)
+        if self._pairs.spent:
+            return []
+        for other in (*some, *others, *self._wide):
+            start, end, begin, finish = self._hulls[other]
+            if other == at or start > high or end < low or begin > last or finish < first:
+                continue
+            self._pairs.left -= len(self._boxes[at]) * len(self._boxes[other])
+            if self._pairs.spent:
+                return []
+            if any(_meet(box, mine) for box in self._boxes[other] for mine in self._boxes[at]):
+                found.append(other)
+        return sorted(found)
+
+
+def _hull(boxes: Sequence[Box], top: int) -> Tuple[int, int, int, int]:
+    """The lowest and highest source, the lowest and highest destination of *boxes*."""
+    low, high, first, last = top, 0, top, 0
+    for src, dst, _units, _sure in boxes:
+        low, high = (0, top) if src is None else (min(low, src[0][0]), max(high, src[-1][1]))
+        first, last = (0, top) if dst is None else (min(first, dst[0][0]), max(last, dst[-1][1]))
+    return low, high, first, last
 
 
 def _plain(folded: Folded) -> Optional[_Plain]:
@@ -127,50 +181,30 @@ def _plain(folded: Folded) -> Optional[_Plain]:
     return _Plain(folded.rule, verdict, tuple(box for box, _v in folded.items)) if verdict in _OPPOSITE else None
 
 
-def _shadowed(folded: Folded, earlier: Sequence[Folded], pairs: _Pairs) -> Anomaly:
-    boxes = [box for box, _verdict in folded.items]
-    others: List[Rule] = []
-    for other in earlier:
-        if pairs.spent or len(others) == 3:
-            break
-        pairs.left -= 1
-        if any(verdict is not None and any(_meet(box, mine) for mine in boxes) for box, verdict in other.items):
-            others.append(other.rule)
-    what = "no SMTP packet is left for it" if others else "no SMTP packet that it could match comes to its chain"
-    return _anomaly("shadowed", folded.rule, others, what)
+def _shadowed(rule: Rule, earlier: Sequence[Rule]) -> Anomaly:
+    what = "no SMTP packet is left for it" if earlier else "no SMTP packet that it could match comes to its chain"
+    return _anomaly("shadowed", rule, earlier, what)
 
 
-def _redundant(
-    chain: Chain,
-    own: _Plain,
-    later: Sequence[Folded],
-    plain: Sequence[Optional[_Plain]],
-    top: int,
-    pairs: _Pairs,
-) -> bool:
+def _redundant(chain: Chain, own: _Plain, later: Sequence[Optional[_Plain]], top: int, pairs: _Pairs) -> bool:
     """Whether a later rule, or the chain's policy, gives all packets of *own* the same verdict, and none between them
-    another one."""
-    by_policy = bool(chain.hook) and chain.policy == own.verdict
-    for folded, other in zip(later, plain):
-        if pairs.spent:
-            return False
-        pairs.left -= 1
-        if not any(_meet(box, mine) for box, _verdict in folded.items for mine in own.boxes):
-            continue
+    another one. *later* are the rules that meet some of its packets."""
+    if pairs.spent:
+        return False
+    for other in later:
         if other is None or other.verdict != own.verdict:
             return False
         if all(any(_inside(mine, box, top) for box in other.boxes) for mine in own.boxes):
             return True
-    return by_policy
+    return bool(chain.hook) and chain.policy == own.verdict
 
 
-def _contradicted(own: _Plain, earlier: Sequence[Optional[_Plain]], top: int, pairs: _Pairs) -> List[Rule]:
+def _contradicted(own: _Plain, earlier: Sequence[Optional[_Plain]], top: int) -> List[Rule]:
     found: List[Rule] = []
     for other in earlier:
-        if pairs.spent or len(found) == 3:
+        if len(found) == 3:
             break
-        pairs.left -= 1
-        if other is None or other.verdict != _OPPOSITE[own.verdict] or other.rule is own.rule:
+        if other is None or other.verdict != _OPPOSITE[own.verdict]:
             continue
         for box in other.boxes:
             if any(_meet(box, mine) for mine in own.boxes) and not any(_inside(box, mine, top) for mine in own.boxes):

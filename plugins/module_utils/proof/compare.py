@@ -91,7 +91,7 @@ def compare(
         wanted = declared.get(direction, ())
         for family in (4, 6):
             chosen = [item for item in wanted if item.version == family]
-            more = [Mention((item.source,), (item.destination,)) for item in chosen]
+            more = [Mention((source,), (destination,)) for _version, source, destination, _port, _path in chosen]
             for part in analysis.evaluate(direction, family, more):
                 _compare_part(analysis, direction, part, chosen, routes, areas)
     found: Dict[str, Tuple[Finding, ...]] = {}
@@ -112,22 +112,27 @@ def _compare_part(
     areas: Dict[str, List[_Area]],
 ) -> None:
     grid = part.grid
+    low, high = grid.src
+    near = [item for item in declared if item.source[0] <= high and item.source[1] >= low]
     everything = dict.fromkeys(range(len(grid.rows)), (1 << grid.width) - 1)
     for at, port in enumerate(part.units.ports):
-        here = [item for item in declared if item.port == port]
+        here = [item for item in near if item.port == port]
         units = _units(analysis, part, at, direction, None)
         may = _some(part.open, grid, units)
-        closed = _each(part.closed, grid, units)
         painted = _painted(grid, here)
-        for certainty, rows in _split(without(may, painted), without(everything, closed)):
+        excess = without(may, painted)
+        sure = without(everything, _each(part.closed, grid, units)) if excess else {}
+        for certainty, rows in _split(excess, sure):
             areas["excess"].append(_area(direction, part, port, certainty, rows))
         missing: Rows = {}
-        for group, items in _by_interfaces(analysis, direction, here, routes).items():
+        # Where no interface blocks anything of it, it does not matter which of them count.
+        blocked = _both(painted, _some(part.closed, grid, units)) if painted else {}
+        for group, items in (_by_interfaces(direction, here, routes) if blocked else {}).items():
             needed = _units(analysis, part, at, direction, group)
             merge(missing, _both(_painted(grid, items), _some(part.closed, grid, needed)))
-        for certainty, rows in _split(missing, without(everything, may)):
+        for certainty, rows in _split(missing, without(everything, may) if missing else {}):
             areas["missing"].append(_area(direction, part, port, certainty, rows))
-        moved = _some(part.moved, grid, units)
+        moved = _some(part.moved, grid, units) if part.moved else {}
         if moved:
             matters = dict(may)
             merge(matters, painted)
@@ -145,10 +150,9 @@ Group = Tuple[Optional[FrozenSet[str]], Optional[FrozenSet[str]]]
 
 
 def _by_interfaces(
-    analysis: Analysis, direction: str, declared: Sequence[Declared], routes: Optional[Routes]
+    direction: str, declared: Sequence[Declared], routes: Optional[Routes]
 ) -> Dict[Group, List[Declared]]:
     """*declared* by the interfaces that their packets can come and go by; None: any."""
-    del analysis
     found: Dict[Group, List[Declared]] = {}
     known: Dict[Tuple[int, Span], Optional[FrozenSet[str]]] = {}
 
@@ -241,7 +245,7 @@ def _painted(grid: Grid, declared: Sequence[Declared]) -> Rows:
         if not ranges:
             continue
         bits = 0
-        for destination in set(destinations):
+        for destination in destinations if len(destinations) < 2 else set(destinations):
             bits |= grid.bits((destination,), 1)
         for start, end in ranges:
             for row in range(start, end):

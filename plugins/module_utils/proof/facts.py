@@ -77,7 +77,8 @@ def _own(version: int, interfaces: Sequence[Interface], routes: Sequence[Any]) -
         if version == 4 and interface.kind != "loopback":
             broadcast += _edges(interface.addresses)
     for route in routes:
-        if route.get("type") in ("local", "broadcast") and route.get("dst") not in (None, "default"):
+        # inet_dev_addr_type in the kernel looks at this one table only.
+        if route.get("type") in ("local", "broadcast") and route.get("table") in ("local", "255"):
             base, _slash, length = route["dst"].partition("/")
             family, span = prefix(base, int(length) if length else (128 if ":" in base else 32))
             if family == version:

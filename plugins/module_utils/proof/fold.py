@@ -57,6 +57,10 @@ class View:
 
     def rule(self, rule: Rule, start: int = 0) -> Optional[Folded]:
         """Return *rule* from step *start* on, None when no packet of this view gets anywhere by it."""
+        if start == 0:
+            known, quick = self._quick(rule)
+            if known:
+                return quick
         boxes = [self.whole]
         unknown: List[str] = []
         steps = rule.steps
@@ -66,6 +70,7 @@ class View:
                 made = self.match(step)
                 if made is None:
                     return self._folded(rule, [(box, None) for box in boxes], at, unknown)
+                unknown += doubts(step, made)
                 boxes = _product(boxes, made) if len(boxes) > 1 or boxes[0] is not self.whole else made
                 if not boxes:
                     return None
@@ -78,10 +83,44 @@ class View:
                 return self._folded(rule, [(box, step) for box in boxes], None, unknown)
             elif isinstance(step, Vmap) and len(boxes) == 1 and at == len(steps) - 1:
                 items = self._vmap(boxes[0], step)
+                if any(soft for _element, _verdict, soft in step.elements):
+                    unknown.append(_FADING)
                 return self._folded(rule, items, None, unknown) if items else None
             else:
                 return self._folded(rule, [(box, None) for box in boxes], at, unknown)
         return None
+
+    def _quick(self, rule: Rule) -> Tuple[bool, Optional[Folded]]:
+        """Whether *rule* is one of addresses, ports and a verdict, as in long lists, and what it then comes to."""
+        src: Optional[Spans] = None
+        dst: Optional[Spans] = None
+        units, state = self.units.all, self.state
+        for step in rule.steps:
+            if isinstance(step, Match):
+                if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
+                    return False, None
+                name, family, mask = step.keys[0]
+                if family and family != self.family:
+                    return True, None
+                value = numbers(step.sure[0][0])
+                if not value:
+                    return True, None
+                if name == "src" and state.src is None and src is None:
+                    src = value
+                elif name == "dst" and state.dst is None and dst is None:
+                    dst = value
+                elif name == "dport" and state.port is None:
+                    units &= self.units.of_ports(value, mask)
+                    if not units:
+                        return True, None
+                else:
+                    return False, None
+            elif isinstance(step, Verdict):
+                low, high = (0, self.top) if src is None else (src[0][0], src[-1][1])
+                return True, Folded(rule, [(Box(src, dst, units, True), step)], None, (), low, high)
+            else:
+                return False, None
+        return False, None
 
     def _folded(
         self, rule: Rule, items: List[Tuple[Box, Optional[Verdict]]], rest: Optional[int], unknown: Sequence[str]
@@ -96,6 +135,17 @@ class View:
 
     def _vmap(self, head: Box, step: Vmap) -> List[Tuple[Box, Optional[Verdict]]]:
         found: List[Tuple[Box, Optional[Verdict]]] = []
+        names = tuple(key.name for key in step.keys)
+        if names == ("src", "dst", "dport") and head == self.whole and self.state[3:6] == (None, None, None):
+            # The form of our own maps, of which there may be very many elements.
+            if any(key.family not in (0, self.family) for key in step.keys):
+                return found
+            of_ports, mask = self.units.of_ports, step.keys[2].mask
+            for (src, dst, ports), verdict, soft in step.elements:
+                units = of_ports(numbers(ports), mask)
+                if units and src and dst:
+                    found.append((Box(numbers(src), numbers(dst), units, not soft), verdict))
+            return found
         for element, verdict, soft in step.elements:
             for box in self.element(step.keys, element, not soft):
                 found += [(both, verdict) for both in _product([head], [box])]
@@ -222,7 +272,9 @@ class View:
         return self._decided(answer(self.state.port, wanted))
 
     def _reverse(self, wanted: Spans) -> List[Box]:
-        if self.state.src is not None or self.state.iif is not None or self.hook.iif != "has":
+        state = self.state
+        marked = not self.facts.routes.usual(state.mark)
+        if marked or state.src is not None or state.iif is not None or self.hook.iif != "has":
             return self._decided(None)
         right, wrong = contains(wanted, 1), contains(wanted, 0)
         found: List[Box] = []
@@ -297,6 +349,35 @@ class View:
             may = everything
         found = [Box(None, None, sure, True), Box(None, None, may & ~sure, False)]
         return [box for box in found if box.units]
+
+
+_FADING = "elements that go away by themselves, or hold for some packets only"
+_DOUBTS = {
+    "sport": "source ports, which the sender chooses",
+    "reverse": "the route back to a source",
+    "srctype": "types of source addresses",
+    "dsttype": "types of destination addresses",
+    "iif": "the incoming interface",
+    "oif": "the outgoing interface",
+    "iiftype": "types of interfaces",
+    "oiftype": "types of interfaces",
+    "iifgroup": "groups of interfaces",
+    "oifgroup": "groups of interfaces",
+    "mark": "a mark",
+    "ctmark": "a connection's mark",
+    "src": "a changed source",
+    "dst": "a changed destination",
+    "dport": "a changed port",
+}
+
+
+def doubts(match: Match, boxes: Iterable[Box]) -> List[str]:
+    """Return what about *match*, which comes to *boxes*, is not known; nothing when all is."""
+    if all(box.sure for box in boxes):
+        return []
+    if match.soft:
+        return [_FADING]
+    return list(dict.fromkeys(_DOUBTS.get(key.name, "the state of a connection") for key in match.keys))
 
 
 def _kind(key: Key, word: object) -> str:

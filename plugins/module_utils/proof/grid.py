@@ -9,7 +9,7 @@ algebra over thousands of cells one operation, so neither crossing strips nor in
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .spans import Span, Spans, normal
@@ -34,7 +34,7 @@ class Grid:
 
     def __init__(self, src: Span, dst: Span, mentions: Iterable[Mention], units: int) -> None:
         self.src, self.dst = src, dst
-        near = [item for item in mentions if item.src is None or _meets(item.src, src)]
+        near = list(mentions)
         self.rows = _edges(src, (item.src for item in near))
         self.columns = _edges(dst, (item.dst for item in near))
         self.units = units
@@ -52,9 +52,14 @@ class Grid:
 
     def ranges(self, src: Spans) -> Ranges:
         """Return the rows of *src* as half-open ranges."""
-        found = []
         low, high = self.src
         at, count = self._row_at, len(self.rows)
+        if len(src) == 1:
+            ((first, last),) = src
+            if last < low or first > high:
+                return ()
+            return ((0 if first <= low else at[first], count if last >= high else at[last + 1]),)
+        found = []
         for first, last in src:
             if last < low or first > high:
                 continue
@@ -134,37 +139,38 @@ class Grid:
         return normal(found)
 
 
-def _meets(spans: Spans, block: Span) -> bool:
-    at = bisect_right(spans, block) - 1
-    if at >= 0 and spans[at][1] >= block[0]:
-        return True
-    return at + 1 < len(spans) and spans[at + 1][0] <= block[1]
-
-
 def _edges(block: Span, mentioned: Iterable[Optional[Spans]]) -> List[int]:
     low, high = block
-    found = {low}
-    for spans in mentioned:
-        for first, last in spans or ():
-            found.add(first)
-            found.add(last + 1)
-    return sorted(edge for edge in found if low <= edge <= high)
+    found = {edge for spans in mentioned if spans for first, last in spans for edge in (first, last + 1)}
+    found.add(low)
+    ordered = sorted(found)
+    return ordered[bisect_left(ordered, low) : bisect_right(ordered, high)]
 
 
-def blocks(src: Span, mentions: Sequence[Mention], units: int, limit: int) -> List[Span]:
+class Block(NamedTuple):
+    """Sources of which one grid is made, and what concerns them."""
+
+    span: Span
+    near: Sequence[Mention]
+
+
+def blocks(src: Span, mentions: Iterable[Mention], units: int, limit: int) -> List[Block]:
     """Cut *src* into blocks whose grids have about *limit* bits at most, as far as cutting makes them smaller."""
-    found: List[Span] = []
-    waiting = [(src, list(mentions))]
+    every = list(dict.fromkeys(mentions))
+    rows = _edges(src, (item.src for item in every))
+    found: List[Block] = []
+    waiting = [(0, len(rows), every)]
     while waiting:
-        block, near = waiting.pop()
-        near = [item for item in near if item.src is None or _meets(item.src, block)]
-        rows = _edges(block, (item.src for item in near))
-        columns = len(_edges((0, 1 << 129), (item.dst for item in near)))
-        if len(rows) < 32 or len(rows) * columns * units <= limit:
-            found.append(block)
+        start, end, near = waiting.pop()
+        block = (rows[start], rows[end] - 1 if end < len(rows) else src[1])
+        columns = 1 + 2 * len({item.dst for item in near})
+        if end - start < 32 or (end - start) * columns * units <= limit:
+            found.append(Block(block, near))
             continue
-        middle = rows[len(rows) // 2]
-        waiting += [((middle, block[1]), near), ((block[0], middle - 1), near)]
+        middle = (start + end) // 2
+        edge = rows[middle]
+        waiting.append((middle, end, [item for item in near if item.src is None or item.src[-1][1] >= edge]))
+        waiting.append((start, middle, [item for item in near if item.src is None or item.src[0][0] < edge]))
     return found
 
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from itertools import permutations
-from typing import Callable, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
+from .flow import Flow
 from .grid import merge
-from .model import Chain, Divert, MarkMap, Nat, Notrack, Rewrite, SetMark
+from .model import Chain
 from .state import NEW, NOT_YET, Hook
-from .walk import Flow, Program
 
 # Priorities of the kernel's own functions (enum nf_ip_hook_priorities in netfilter_ipv4.h). NAT chains are all run
 # from one of them, whatever their own priority, which only puts them in order among themselves.
@@ -54,9 +54,9 @@ def _by_priority(chains: Sequence[Chain]) -> List[Tuple[int, Tuple[Chain, ...]]]
 class Orders:
     """Runs chains of one priority, in every order where that matters."""
 
-    def __init__(self, chains: Program) -> None:
-        self._chains = chains
-        self._changing = {(c.source, c.family, c.table) for c in chains.values() if _changes(c)}
+    def __init__(self, changing: Set[Tuple[str, str, str]]) -> None:
+        """*changing*: the tables with rules that change packets or what is known of them."""
+        self._changing = changing
         self.untried: List[Tuple[Chain, ...]] = []
 
     def run(self, group: Sequence[Chain], flow: Flow, through: Callable[[Chain, Flow], Flow]) -> Flow:
@@ -80,11 +80,6 @@ def _in_order(group: Sequence[Chain], flow: Flow, through: Callable[[Chain, Flow
     for chain in group:
         flow = through(chain, flow)
     return flow
-
-
-def _changes(chain: Chain) -> bool:
-    kinds = (SetMark, MarkMap, Nat, Notrack, Rewrite, Divert)
-    return any(isinstance(step, kinds) for rule in chain.rules for step in rule.steps)
 
 
 def through_nat(slot: Slot, flow: Flow, done: str, orders: Orders, through: Callable[[Chain, Flow], Flow]) -> Flow:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .facts import Facts
 from .grid import Mention
-from .model import Element, Key, MarkMap, Match, Nat, Rule, Vmap, numbers
+from .model import TOP, Element, Key, MarkMap, Match, Nat, Rewrite, Rule, Verdict, Vmap, numbers
 from .nat import LINK_LOCAL
-from .spans import Spans, contains
+from .spans import Spans, normal, touches
 from .survey import Survey
 
 _SIDES = {"src": 0, "osrc": 0, "dst": 1, "odst": 1}
@@ -21,13 +21,18 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
     """Return what the rules that concern *ports* and that packets of *direction* can meet mention of one *family*."""
     changed = survey.with_other_sources()
     found: List[Mention] = []
+    wanted = normal((port, port) for port in ports)
+    concern = _Concern(wanted)
     typed = False
     for chain in survey.of_direction(direction):
         if chain.family == ("ip6" if family == 4 else "ip"):
             continue
+        moved, other_sources = survey.moves_ports, chain in changed
         for rule in chain.rules:
-            if survey.moves_ports or _concerns(rule, ports):
-                typed = _of_rule(rule, family, chain in changed, found) or typed
+            if not other_sources and _plain(rule, family, moved, concern, found):
+                continue
+            if moved or _concerns(rule, wanted):
+                typed = _of_rule(rule, family, other_sources, found) or typed
     if survey.asks_back:
         for interface in facts.interfaces:
             found += [Mention(spans, None) for spans in facts.routes.back(family, interface.name)]
@@ -42,13 +47,57 @@ def mentions(survey: Survey, direction: str, family: int, ports: Sequence[int], 
     return found
 
 
-def _concerns(rule: Rule, ports: Sequence[int]) -> bool:
+class _Concern(Dict[Spans, bool]):
+    """Whether ports, as rules name them, are among those looked at: worked out once for each."""
+
+    def __init__(self, wanted: Spans) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, ports: Spans) -> bool:
+        found = self[ports] = touches(self._wanted, ports)
+        return found
+
+
+def _plain(rule: Rule, family: int, moved: bool, concern: _Concern, found: List[Mention]) -> bool:
+    """Add what *rule* mentions when it is one of addresses, ports and a verdict, as long lists have; return whether.
+
+    *moved*: whether ports are changed on the way, so that rules for other ports concern us too.
+    """
+    src: Optional[Spans] = None
+    dst: Optional[Spans] = None
+    for step in rule.steps:
+        if not isinstance(step, Match):
+            if isinstance(step, Verdict):
+                break
+            return False
+        if step.negated or step.soft or len(step.keys) != 1 or len(step.sure) != 1:
+            return False
+        name, version, mask = step.keys[0]
+        if version and version != family:
+            return True
+        value = numbers(step.sure[0][0])
+        if name == "src" and src is None:
+            src = value
+        elif name == "dst" and dst is None:
+            dst = value
+        elif name == "dport" and mask == -1:
+            if not moved and not concern[value]:
+                return True
+        else:
+            return False
+    if src is not None or dst is not None:
+        found.append(Mention(src, dst))
+    return True
+
+
+def _concerns(rule: Rule, ports: Spans) -> bool:
     for step in rule.steps:
         if isinstance(step, Match) and len(step.keys) == 1 and not step.negated:
-            key = step.keys[0]
-            if key.name == "dport" and key.mask == -1:
+            name, _family, mask = step.keys[0]
+            if name == "dport" and mask == -1:
                 values = [numbers(element[0]) for element in step.sure + step.soft]
-                if not any(contains(spans, port) for spans in values for port in ports):
+                if not any(touches(ports, spans) for spans in values):
                     return False
     return True
 
@@ -65,6 +114,9 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
             several.append((step.keys, [item[0] for item in step.elements], False))
             if isinstance(step, Nat):
                 _targets(step, family, found)
+        elif isinstance(step, Rewrite) and step.field == "dst" and step.family in (0, family):
+            found.append(Mention(None, step.value or ((0, TOP[family]),)))
+            continue
         elif not isinstance(step, Match):
             continue
         elif len(step.keys) != 1:
@@ -74,29 +126,34 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
                 spans = numbers(value)
                 if _SIDES[step.keys[0].name]:
                     destinations.append(spans)
-                else:
+                elif step.negated or len(step.sure + step.soft) != 1 or sources is not None:
                     found.append(Mention(spans, None))
-                    if not step.negated and len(step.sure + step.soft) == 1:
-                        sources = spans
+                else:
+                    sources = spans
         typed = typed or any(key.name in ("srctype", "dsttype") for key in step.keys)
+    if sources is not None and (changed or not destinations):
+        found.append(Mention(sources, None))
     sources = None if changed else sources
     found.extend(Mention(sources, spans) for spans in destinations)
     for keys, elements, negated in several:
         for element in elements:
             src, dst = _sides(keys, element, family)
+            if src is not None and dst is not None and not negated and not changed:
+                found.append(Mention(src, dst))
+                continue
             if src is not None:
                 found.append(Mention(src, None))
             if dst is not None:
-                found.append(Mention(sources if negated or changed or src is None else src, dst))
+                found.append(Mention(sources if src is None else None, dst))
     return typed
 
 
 def _sides(keys: Sequence[Key], element: Element, family: int) -> Tuple[Optional[Spans], Optional[Spans]]:
     """The source and the destination in an element of several values."""
     sides: List[Optional[Spans]] = [None, None]
-    for key, value in zip(keys, element):
-        if key.family in (0, family) and key.name in _SIDES:
-            sides[_SIDES[key.name]] = numbers(value)
+    for (name, version, _mask), value in zip(keys, element):
+        if version in (0, family) and name in _SIDES:
+            sides[_SIDES[name]] = numbers(value)
     return sides[0], sides[1]
 
 

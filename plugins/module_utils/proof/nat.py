@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Set, Tuple
 
 from .fold import Box, View
 from .grid import Grid
 from .model import PORT_TOP, Nat, Target
 from .spans import Spans, covers, join, minus, single
-from .state import State
+from .state import UNSURE, State
 
 _LOCALHOST = {4: (((127 << 24) + 1,) * 2,), 6: ((1, 1),)}
 LINK_LOCAL: Spans = ((0xFE80 << 112, (0xFEC0 << 112) - 1),)
@@ -71,7 +71,7 @@ def _led(
         changed = changed._replace(dst=addresses)
     if ports is not None:
         changed = changed._replace(port=ports)
-    same, perhaps = _unchanged(view, grid, addresses, ports)
+    same, perhaps = unchanged(view, grid, addresses, ports)
     found: List[Tuple[Optional[State], int]] = [(changed, cells & ~same), (state._replace(dnat=True), cells & perhaps)]
     return [(item, bits) for item, bits in found if bits]
 
@@ -116,8 +116,9 @@ def _among(
     return _led(addresses, target.ports, view, grid, cells)
 
 
-def _unchanged(view: View, grid: Grid, addresses: Optional[Spans], ports: Optional[Spans]) -> Tuple[int, int]:
-    """The cells whose packets surely, and those that perhaps go there anyway."""
+def unchanged(view: View, grid: Grid, addresses: Optional[Spans], ports: Optional[Spans]) -> Tuple[int, int]:
+    """Return the cells whose packets surely go to *addresses* and *ports* (None: where they are) anyway, and those that
+    perhaps do."""
     state = view.state
     if state.dst is not None or state.port is not None:
         return 0, 0
@@ -138,3 +139,13 @@ def leads(state: State, view: View) -> Tuple[bool, bool]:
     here = minus(state.dst, local) != state.dst
     elsewhere = bool(minus(state.dst, local))
     return here or not own.known, elsewhere
+
+
+def leaves_by(state: State, view: View) -> str:
+    """Return the interface towards the changed destination of *state*, UNSURE when the routes do not tell one."""
+    if not view.facts.routes.usual(state.mark):
+        return UNSURE
+    found: Set[str] = set()
+    for span in state.dst or ():
+        found.update(view.facts.routes.devices(view.family, span) or ("", UNSURE))
+    return found.pop() if len(found) == 1 else UNSURE

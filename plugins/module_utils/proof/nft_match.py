@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 from .addresses import address, prefix
 from .facts import Facts
@@ -82,8 +82,11 @@ def keys_of(lefts: Sequence[Left]) -> Tuple[Key, ...]:
 
 def match(expression: Mapping[str, Any], sets: Sets, place: Tuple[str, str]) -> Result:
     """Return what the *expression* of a match (op, left, right) comes to; *place* is its family and table."""
-    lefts = lefts_of(expression["left"])
     op, right = expression["op"], expression["right"]
+    quick = _quick(expression["left"], op, right)
+    if quick is not None:
+        return quick
+    lefts = lefts_of(expression["left"])
     for left in lefts:
         if isinstance(left, Absent):
             return False
@@ -112,6 +115,25 @@ def match(expression: Mapping[str, Any], sets: Sets, place: Tuple[str, str]) -> 
         return _made(keys_of(lefts), sure, soft, op == "!=")
     except Unreadable as error:
         return Unknown(f"a value of unknown form ({error})", max((key.family for key in keys_of(lefts)), default=0))
+
+
+def _quick(left: Any, op: str, right: Any) -> Optional[Match]:
+    """One address, network or port, as in nearly all rules of a long list; None for anything else."""
+    if op != "==" or len(left) != 1 or "payload" not in left:
+        return None
+    key = left_of(left)
+    if not isinstance(key, Key):
+        return None
+    if isinstance(right, int):
+        return Match((key,), ((((right, right),),),))
+    if key.family and (
+        (isinstance(right, str) and right[:1] != "@") or (isinstance(right, dict) and "prefix" in right)
+    ):
+        try:
+            return Match((key,), ((numbers(key, right),),))
+        except Unreadable:
+            return None
+    return None
 
 
 def _made(keys: Tuple[Key, ...], sure: List[Element], soft: List[Element], negated: bool) -> Result:
@@ -297,8 +319,12 @@ def read_elements(lefts: Tuple[Left, ...], items: Sequence[Any], facts: Facts) -
     """
     sure: List[Element] = []
     soft: List[Element] = []
+    plain = all(isinstance(left, Key) and left.name not in _NAMED for left in lefts)
     for item in items:
         bare, fades = _bare(item)
+        if plain and not fades and len(lefts) > 1 and "concat" in bare and len(bare["concat"]) == len(lefts):
+            sure.append(tuple(map(numbers, cast(Tuple[Key, ...], lefts), bare["concat"])))
+            continue
         parts = bare["concat"] if len(lefts) > 1 and isinstance(bare, dict) and "concat" in bare else [bare]
         if len(parts) != len(lefts):
             raise Unreadable(bare)

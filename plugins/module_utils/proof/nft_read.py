@@ -88,8 +88,10 @@ def _objects(listing: str) -> List[Dict[str, Any]]:
     try:
         objects = json.loads(listing)["nftables"]
     except (ValueError, KeyError, TypeError):
-        raise ValueError("this is not the output of nft -j list ruleset") from None
-    return list(objects)
+        objects = None
+    if not isinstance(objects, list):
+        raise ValueError("this is not the output of nft -j list ruleset")
+    return objects
 
 
 def _chain(body: Mapping[str, Any], devices: Mapping[Tuple[str, str, str], Tuple[str, ...]]) -> Chain:

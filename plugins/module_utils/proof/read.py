@@ -9,9 +9,9 @@ from typing import List, Tuple
 
 from . import iptables_read, nft_read
 from .facts import Facts
+from .flow import Program
 from .ipset_read import IpSets
 from .model import Loaded, Ref, Unmodelled
-from .walk import Program
 
 _TEXTS = (
     ("iptables-nft", "iptables-nft", "ip"),

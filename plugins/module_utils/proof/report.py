@@ -57,13 +57,17 @@ def _declared(rule: Rule) -> Declared:
 def prove(loaded: Loaded, options: Mapping[str, Any]) -> Dict[str, Any]:
     """Return what *loaded* proves of the declared *options* (ports, egress, ingress, forward, router), as docs/proof.md
     describes. Raises ValueError for options that are refused, and for a listing that cannot be read."""
+    with no_collection():
+        return _proved(loaded, options)
+
+
+def _proved(loaded: Loaded, options: Mapping[str, Any]) -> Dict[str, Any]:
     declared = declared_from(options)
     directions = DIRECTIONS if options.get("router") else DIRECTIONS[:2]
     ports = sorted({int(port) for port in options["ports"]})
     analysis = Analysis(loaded, ports, directions)
     comparison = compare(analysis, declared, Routes(loaded))
-    with no_collection():
-        odd = anomalies.search(analysis)
+    odd = anomalies.search(analysis)
     result: Dict[str, Any] = {name: [item.data() for item in comparison.found[name]] for name in FINDINGS}
     result["left_out"] = {**comparison.left_out, "anomalies": odd.more}
     result["unmodelled"] = [item.data() for item in analysis.unmodelled]
@@ -72,6 +76,7 @@ def prove(loaded: Loaded, options: Mapping[str, Any]) -> Dict[str, Any]:
     result["directions"] = list(directions)
     result["passed"] = comparison.passed
     result["summary"] = summary(comparison, ports, directions)
+    analysis.close()
     return result
 
 

@@ -9,6 +9,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import nat
 from .facts import Facts
+from .flow import Flow, Folds, Notes, Outcome, Program, half_tracked, tracked
 from .grid import Grid, Rows, limited, merge
 from .hooks import Orders, Slot, slots, through_nat
 from .model import Chain
@@ -24,8 +25,9 @@ from .state import (
     Hook,
     State,
 )
+from .survey import Survey
 from .units import LOOPBACK, Class, Interfaces
-from .walk import Flow, Folds, Notes, Outcome, Program, Walk, half_tracked, tracked
+from .walk import Walk
 
 
 class Route:
@@ -38,13 +40,13 @@ class Route:
         interfaces: Interfaces,
         facts: Facts,
         forwards: Optional[bool],
-        tracked: bool,
+        survey: Survey,
         notes: Notes,
     ) -> None:
         self.chains, self.folds, self.facts = chains, folds, facts
         self.interfaces, self.forwards, self.notes = interfaces, forwards, notes
-        self._tracked = tracked
-        self.orders = Orders(chains)
+        self._tracked = folds.family in survey.tracked
+        self.orders = Orders(survey.changing)
         self._slots: Dict[Hook, List[Slot]] = {}
 
     def send(self, direction: str, grid: Grid, units: Optional[int] = None) -> Outcome:
@@ -74,14 +76,16 @@ class Route:
         for state, rows in flow.items():
             here, elsewhere = nat.leads(state, self.folds.view(OUTPUT, state))
             if state.dst is None:
-                # A changed mark may change the route, too.
-                changed = state if state.mark == State().mark else state._replace(oif=UNSURE)
+                # A changed mark changes the route where rules of routing look at marks.
+                kept = state.mark == State().mark or self.facts.routes.usual(state.mark)
+                changed = state if kept else state._replace(oif=UNSURE)
                 merge(out.setdefault(changed, {}), rows)
                 continue
             if here:
                 merge(local.setdefault(state._replace(oif=LOOPBACK), {}), rows)
             if elsewhere:
-                merge(out.setdefault(state._replace(oif=UNSURE), {}), rows)
+                device = nat.leaves_by(state, self.folds.view(OUTPUT, state))
+                merge(out.setdefault(state._replace(oif=device), {}), rows)
         if local:
             self._over_loopback(walk, local)
         flow = self._hook(walk, POSTROUTING, out)
@@ -105,7 +109,9 @@ class Route:
                 here, elsewhere = direction == "ingress", direction == "forward"
             # What a proxy's socket took over is this host's, whatever NAT makes of it.
             here = here or state.diverted
-            changed = state if state.dst is None else state._replace(oif=UNSURE)
+            changed = state
+            if state.dst is not None:
+                changed = state._replace(oif=nat.leaves_by(state, self.folds.view(PREROUTING, state)))
             if here:
                 merge(local.setdefault(state, {}), rows)
             if elsewhere:
@@ -119,7 +125,7 @@ class Route:
                     walk.outcome.drop(state, rows)
             if self.forwards is False:
                 return
-            away = {state._replace(oif=UNSURE): rows for state, rows in away.items()}
+            away = {s if s.oif is not None else s._replace(oif=UNSURE): rows for s, rows in away.items()}
         flow = self._hook(walk, FORWARD, away)
         flow = self._hook(walk, POSTROUTING, flow)
         self._end(walk, self._hook(walk, LEAVING, flow))
@@ -188,7 +194,9 @@ class Route:
         if override is not None:
             if override == UNSURE:
                 return 0, grid.full
-            return (grid.full, 0) if override in chain.device else (0, 0)
+            if override in chain.device:
+                return grid.full, 0
+            return (0, grid.full) if any(name in chain.device for name in self.interfaces.lower(override)) else (0, 0)
         units = self.folds.units
         sure = may = 0
         for at, item in enumerate(units.ins if side == "iif" else units.outs):

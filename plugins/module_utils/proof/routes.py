@@ -9,11 +9,12 @@ import json
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .addresses import prefix
-from .model import TOP, WIDTH, Loaded
+from .model import MARK_TOP, TOP, WIDTH, Loaded
 from .spans import Span, Spans, join, minus, normal
 
 # What `ip rule` shows when nobody added any.
 _USUAL_TABLES = ("local", "main", "default", "255", "254", "253")
+_RULE_KEYS = {"priority", "src", "table", "protocol", "fwmark", "fwmask"}
 _DEVICELESS = ("blackhole", "unreachable", "prohibit", "throw", "local", "broadcast", "anycast", "multicast")
 _NO_SOURCES: Dict[int, Spans] = {4: ((0xE0000000, TOP[4]),), 6: ((0xFF << 120, TOP[6]),)}
 
@@ -32,15 +33,21 @@ class Routes:
     def __init__(self, loaded: Loaded) -> None:
         self._ways: Dict[int, List[Way]] = {4: [], 6: []}
         self._own: Dict[int, List[Span]] = {4: [(0, (1 << 24) - 1)], 6: [(0, 1)]}
-        self.known = bool(loaded.routes.strip()) and _usual(loaded.rules)
+        self._marks = _marks(loaded.rules) if loaded.routes.strip() else None
+        self.known = self.usual((0, MARK_TOP))
         if self.known:
             for route in json.loads(loaded.routes):
                 version, way = _way(route)
-                if way is None and route.get("type") == "local" and route.get("dst"):
+                if route.get("type") == "local" and route.get("table") in ("local", "255"):
                     family, span = _span(str(route["dst"]))
                     self._own[family].append(span)
                 if way is not None and route.get("table", "main") in ("main", "254"):
                     self._ways[version].append(way)
+
+    def usual(self, mark: Tuple[int, int]) -> bool:
+        """Whether a packet with that *mark*, of which the bits in the second number are known, surely goes by these."""
+        value, known = mark
+        return self._marks is not None and all((value ^ other) & mask & known for other, mask in self._marks)
 
     def devices(self, version: int, span: Span) -> Optional[FrozenSet[str]]:
         """Return the interfaces towards the addresses *span*, None when that is not known."""
@@ -73,12 +80,18 @@ class Routes:
         return minus(right, unclear), unclear
 
 
-def _usual(rules: str) -> bool:
+def _marks(rules: str) -> Optional[List[Tuple[int, int]]]:
+    """The marks (value, mask) that lead to other tables than the usual; None when rules ask for more than marks."""
     items: List[Dict[str, Any]] = json.loads(rules) if rules.strip() else []
-    return bool(items) and all(
-        str(item.get("table", "")) in _USUAL_TABLES and item.get("src", "all") == "all" and len(item) <= 4
-        for item in items
-    )
+    found = []
+    for item in items:
+        if item.get("src", "all") != "all" or not _RULE_KEYS.issuperset(item):
+            return None
+        if "fwmark" in item:
+            found.append((int(str(item["fwmark"]), 0), int(str(item.get("fwmask", "0xffffffff")), 0)))
+        elif str(item.get("table", "")) not in _USUAL_TABLES:
+            return None
+    return found if items else None
 
 
 def _way(route: Dict[str, Any]) -> Tuple[int, Optional[Way]]:

@@ -1,19 +1,20 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Long runs of plain rules, all at once. Pure.
+"""Runs of plain rules, which only accept, drop or return. Pure.
 
-Rule by rule, a rule for all sources costs as much as there are rows. Here the rows are halved again and again with the
-rules that still differ inside, and neighbouring rules that hold for all rows of a half become one, so that n rules cost
-about n log n whatever their order.
+Rule by rule (OneByOne), a rule for all sources costs as much as there are rows. So in a Run the rows are halved again
+and again with the rules that still differ inside, and neighbouring rules that hold for all rows of a half become one:
+n rules cost about n log n whatever their order.
 """
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .fold import Folded
-from .grid import Grid, Rows
+from .grid import Grid, Ranges, Rows
+from .model import Rule
 
 _PLAIN = ("accept", "drop", "return")
 # A run shorter than this, or touching fewer rows, is not worth it.
@@ -164,3 +165,51 @@ def _after(one: Tag, two: Tag) -> Tag:
         one.returned | (two.returned & ~kept),
         kept | two.kept,
     )
+
+
+class OneByOne:
+    """What plain rules make of *live*, which keeps what is left, one after the other; *reached*: those that got any."""
+
+    def __init__(self, grid: Grid, rules: Sequence[Folded], live: Rows) -> None:
+        self.accepted: Rows = {}
+        self.dropped: Rows = {}
+        self.returned: Rows = {}
+        self.reached: List[Rule] = []
+        into = {"accept": self.accepted, "drop": self.dropped, "return": self.returned}
+        for folded in rules:
+            met = False
+            for (src, dst, units, sure), verdict in folded.items:
+                ranges = None if src is None else grid.ranges(src)
+                if verdict is None or ranges == ():
+                    continue
+                bits = grid.bits(dst, units)
+                if bits and _moved(live, into[verdict.name], ranges, bits, sure):
+                    met = True
+            if met:
+                self.reached.append(folded.rule)
+
+
+def _moved(live: Rows, into: Rows, ranges: Optional[Ranges], bits: int, sure: bool) -> bool:
+    """Put what of *live* is in the box *into* that; return whether there was any."""
+    if ranges is not None and len(ranges) == 1 and ranges[0][1] - ranges[0][0] == 1:
+        rows: Iterable[int] = (ranges[0][0],)
+    elif ranges is None or sum(end - start for start, end in ranges) > len(live):
+        rows = [row for row in live if ranges is None or any(start <= row < end for start, end in ranges)]
+    else:
+        rows = [row for start, end in ranges for row in range(start, end) if row in live]
+    met = False
+    for row in rows:
+        old = live.get(row, 0)
+        both = old & bits
+        if not both:
+            continue
+        met = True
+        kept = into.get(row)
+        into[row] = both if kept is None else kept | both
+        if sure:
+            rest = old ^ both
+            if rest:
+                live[row] = rest
+            else:
+                del live[row]
+    return met

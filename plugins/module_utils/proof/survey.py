@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Sequence, Set, Tuple
 
-from .model import Chain, Divert, MarkMap, Match, Nat, Rewrite, SetMark, Unknown, Verdict, Vmap
+from .model import Chain, Divert, MarkMap, Match, Nat, Notrack, Rewrite, SetMark, Unknown, Verdict, Vmap
 
 Program = Dict[Tuple[str, str, str, str], Chain]
 
@@ -16,6 +16,7 @@ _WAYS = {
     "ingress": {"ingress", "prerouting", "input"},
     "forward": {"ingress", "prerouting", "forward", "postrouting", "egress"},
 }
+_CHANGING = (SetMark, MarkMap, Nat, Notrack, Rewrite, Divert)
 _VERSIONS = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}
 _OF_CONNECTIONS = ("ctstate", "ctstatus", "ctmark", "ctdir", "osrc", "odst", "oport")
 _UNKNOWN_OF_CONNECTIONS = ("ct ", "-m conn", "-m helper", "-m cluster", "-m state", "a map to marks")
@@ -41,7 +42,7 @@ def _needs_tracking(step: object, versions: Sequence[int]) -> Sequence[int]:
 class Survey:
     """*leads*: some rule changes where packets go. *moves_ports*: some rule changes destination ports. *redirects*,
     *asks_back*: there are redirects, reverse path checks. *sources*: how source addresses change, "never", "late" (by
-    NAT), or "anywhere".
+    NAT), or "anywhere". *changing*: the tables (source, family, name) with rules that change packets or marks.
 
     *tracked*: the IP versions whose connections the kernel tracks, because some rule needs it, whether packets ever
     reach it or not. Without that, no NAT chain is run either.
@@ -52,6 +53,7 @@ class Survey:
         self.leads = self.moves_ports = self.redirects = self.asks_back = False
         self.sources = "never"
         self.tracked: Set[int] = set()
+        self.changing: Set[Tuple[str, str, str]] = set()
         self._calls: Dict[Chain, Set[str]] = {}
         for chain in chains.values():
             called = self._calls[chain] = set()
@@ -71,6 +73,8 @@ class Survey:
                                 self.tracked.update(versions)
                     else:
                         self._other(step, called)
+                        if isinstance(step, _CHANGING):
+                            self.changing.add((chain.source, chain.family, chain.table))
                         self.tracked.update(_needs_tracking(step, versions))
 
     def _other(self, step: object, called: Set[str]) -> None:

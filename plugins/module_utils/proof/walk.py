@@ -10,100 +10,24 @@ dropped nowhere is what surely passes.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from . import nat
-from .facts import Facts
-from .fold import Box, Folded, View
+from .flow import Flow, FoldKey, Folds, Notes, Outcome, Program
+from .fold import Box, Folded, View, doubts
 from .grid import Grid, Rows, limited, merge, take
-from .model import TOP, Chain, Divert, MarkMap, Match, Nat, Notrack, Ref, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
-from .runs import Run, heavy, run_of
-from .state import EITHER, NEW, NOT_YET, UNTRACKED, Hook, State, marked
-from .units import Units
+from .model import PORT_TOP, Chain, Divert, MarkMap, Match, Nat, Notrack, Rewrite, Rule, SetMark, Unknown, Verdict, Vmap
+from .runs import OneByOne, Run, heavy, run_of
+from .state import EITHER, NOT_YET, UNTRACKED, Hook, State, marked
 
-Flow = Dict[State, Rows]
 # nft refuses rulesets that nest deeper (NFT_JUMP_STACK_SIZE); a listing that does is no real one.
 _DEPTH = 64
 # Beyond so many states of packets their marks are forgotten, which makes the result less exact, never wrong.
 _MOST_STATES = 64
 # A chain with fewer rules is not worth sorting by sources.
 _MANY_RULES = 64
-
-
-Program = Dict[Tuple[str, str, str, str], Chain]
-FoldKey = Tuple[Chain, Hook, State]
-
-
-class Hit(NamedTuple):
-    """A rule (or the policy of *chain*, when *rule* is None) that decided over packets."""
-
-    chain: Chain
-    rule: Optional[Rule]
-    verdict: str
-
-
-class Outcome:
-    """What became of the packets of one grid."""
-
-    def __init__(self) -> None:
-        self.passed: Flow = {}
-        self.dropped: Rows = {}
-        self.straight: Rows = {}
-        self.moved: Rows = {}
-
-    def drop(self, state: State, rows: Rows) -> None:
-        """Note that packets end here."""
-        merge(self.dropped, rows)
-        if not state.moved:
-            merge(self.straight, rows)
-
-
-class Notes:
-    """What a walk notes about rules: which were looked at with packets left for them, and which got some."""
-
-    def __init__(self, hits: bool = False) -> None:
-        self.hits: Optional[Dict[Hit, None]] = {} if hits else None
-        self.unknown: Dict[Tuple[Rule, str], None] = {}
-        self.reached: Set[Rule] = set()
-        self.entered: Dict[FoldKey, None] = {}
-        self.too_many = False
-
-    def hit(self, chain: Chain, rule: Optional[Rule], verdict: str) -> None:
-        """Note that packets met a verdict."""
-        if self.hits is not None:
-            self.hits[Hit(chain, rule, verdict)] = None
-
-
-class Folds:
-    """The rules of chains as boxes, made once for each state and hook."""
-
-    def __init__(self, family: int, units: Units, facts: Facts) -> None:
-        self.family, self.units, self.facts = family, units, facts
-        self.top = TOP[family]
-        self._views: Dict[Tuple[Hook, State], View] = {}
-        self._chains: Dict[FoldKey, Tuple[List[int], List[Folded]]] = {}
-
-    def view(self, hook: Hook, state: State) -> View:
-        """Return how packets of *state* look at *hook*."""
-        found = self._views.get((hook, state))
-        if found is None:
-            found = self._views[hook, state] = View(self.family, hook, state, self.units, self.facts)
-        return found
-
-    def chain(self, chain: Chain, hook: Hook, state: State) -> Tuple[List[int], List[Folded]]:
-        """Return the rules of *chain* that such packets can meet: their places, and what they come to."""
-        found = self._chains.get((chain, hook, state))
-        if found is None:
-            view = self.view(hook, state)
-            places: List[int] = []
-            rules: List[Folded] = []
-            for at, rule in enumerate(chain.rules):
-                folded = view.rule(rule)
-                if folded is not None:
-                    places.append(at)
-                    rules.append(folded)
-            found = self._chains[chain, hook, state] = (places, rules)
-        return found
+# A ruleset whose chains call each other more often is not followed to the end; the kernel would not either.
+_MOST_CALLS = 500_000
 
 
 class Walk:
@@ -114,6 +38,7 @@ class Walk:
         self.outcome, self.notes = outcome, notes
         self._accepted: Flow = {}
         self._hook: Hook = Hook("", "none", "none")
+        self._calls = 0
         self._near: Dict[FoldKey, Tuple[List[int], List[Folded]]] = {}
 
     def base(self, chain: Chain, hook: Hook, flow: Flow) -> Flow:
@@ -135,6 +60,11 @@ class Walk:
         """Return what reaches the end of *chain*, or returns."""
         if depth > _DEPTH:
             raise ValueError(f"the chains of table {chain.family} {chain.table} call each other in a circle")
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise ValueError(
+                f"the chains of table {chain.family} {chain.table} call each other too often to be followed"
+            )
         back: Flow = {}
         flows: Flow = {state: dict(rows) for state, rows in flow.items() if rows}
         for state in flows:
@@ -163,7 +93,7 @@ class Walk:
                 flows.clear()
                 break
             length = run_of(rules, index)
-            if length and heavy(self.grid, rules[index : index + length], live):
+            if length and self.notes.hits is None:
                 self._run(rules[index : index + length], state, live, back)
                 index += length
                 continue
@@ -215,10 +145,15 @@ class Walk:
         return found
 
     def _run(self, rules: Sequence[Folded], state: State, live: Rows, back: Flow) -> None:
-        run = Run(self.grid, rules, live)
-        self.notes.too_many = True
-        for folded in rules:
-            self.notes.reached.add(folded.rule)
+        """Send *live* through rules that only accept, drop or return."""
+        run: Union[Run, OneByOne]
+        if heavy(self.grid, rules, live):
+            run = Run(self.grid, rules, live)
+            self.notes.too_many = True
+            self.notes.reached.update(folded.rule for folded in rules)
+        else:
+            run = OneByOne(self.grid, rules, live)
+            self.notes.reached.update(run.reached)
         if run.accepted:
             self._accept(state, run.accepted)
         if run.dropped:
@@ -299,7 +234,7 @@ class Walk:
         step = rule.steps[at]
         view = self.folds.view(self._hook, state)
         if isinstance(step, Match):
-            matched, rest = self._negated(view, step, rows)
+            matched, rest = self._negated(rule, view, step, rows)
             if rest:
                 merge(goes_on.setdefault(state, {}), rest)
             if matched:
@@ -345,16 +280,20 @@ class Walk:
                 merge(goes_on.setdefault(state, {}), live)
             return
         for changed, some in self._changed(rule, step, view, rows):
+            if not some:
+                continue
             if changed is None:
                 merge(goes_on.setdefault(state, {}), some)
             else:
                 self._steps(rule, at + 1, changed, some, goes_on, back, depth)
 
-    def _negated(self, view: View, match: Match, rows: Rows) -> Tuple[Rows, Rows]:
+    def _negated(self, rule: Rule, view: View, match: Match, rows: Rows) -> Tuple[Rows, Rows]:
         """Split *rows* into what may match and what may not, for a match that boxes could not say."""
         boxes = view.match(match)
+        inside = view.match(match._replace(negated=False)) or [] if boxes is None else boxes
+        for what in doubts(match, inside):
+            self.notes.unknown[rule, what] = None
         if boxes is None:
-            inside = view.match(match._replace(negated=False)) or []
             matched = dict(rows)
             rest: Rows = {}
             for box in inside:
@@ -432,11 +371,15 @@ class Walk:
         if step.field == "src":
             return [(state._replace(src=value), rows), *ended]
         self.notes.hit(rule.chain, rule, "rewritten")
-        merge(self.outcome.moved, rows)
         if step.field == "dst":
-            return [(state._replace(dst=value, moved=True), rows), *ended]
-        ports = step.value if step.value is not None else ((0, 65535),)
-        return [(state._replace(port=ports, moved=True), rows), *ended]
+            changed, (same, perhaps) = state._replace(dst=value), nat.unchanged(view, self.grid, value, None)
+        else:
+            ports = step.value if step.value is not None else ((0, PORT_TOP),)
+            changed, (same, perhaps) = state._replace(port=ports), nat.unchanged(view, self.grid, None, ports)
+        moved = limited(rows, self.grid.full & ~same)
+        merge(self.outcome.moved, moved)
+        found: List[Tuple[Optional[State], Rows]] = [(changed._replace(moved=True), moved)]
+        return [*found, (state, limited(rows, perhaps)), *ended]
 
 
 def _few(flows: Flow) -> Flow:
@@ -446,31 +389,4 @@ def _few(flows: Flow) -> Flow:
     found: Flow = {}
     for state, rows in flows.items():
         merge(found.setdefault(state._replace(mark=(0, 0), ctmark=(0, 0)), {}), rows)
-    return found
-
-
-def half_tracked(flow: Flow) -> Flow:
-    """Return *flow* at a place where connection tracking may have seen it or not."""
-    found: Flow = {}
-    for state, rows in flow.items():
-        merge(found.setdefault(state._replace(ct=EITHER) if state.ct == NOT_YET else state, {}), rows)
-    return found
-
-
-def tracked(flow: Flow) -> Flow:
-    """Return *flow* after connection tracking saw it."""
-    found: Flow = {}
-    for state, rows in flow.items():
-        changed = state._replace(ct=NEW) if state.ct in (NOT_YET, EITHER) else state
-        merge(found.setdefault(changed, {}), rows)
-    return found
-
-
-def refs(hits: Sequence[Hit], text: Callable[[Rule], str]) -> List[Ref]:
-    """Return where the rules of *hits* stand."""
-    found = []
-    for hit in hits:
-        chain, rule = hit.chain, hit.rule
-        words = f"policy {hit.verdict}" if rule is None else text(rule)
-        found.append(Ref(chain.family, chain.table, chain.name, None if rule is None else rule.handle, words))
     return found

@@ -85,18 +85,32 @@ class Network:
 
     def serve(self, config: dict[str, Any]) -> None:
         """Start the test servers in the server's namespace; return when all listen."""
+        self.start(sys.executable, str(HERE / "servers.py"), json.dumps(config), says=b"listening\n")
+
+    def start(self, *argv: str, says: bytes) -> subprocess.Popen[bytes]:
+        """Start a program in the server's namespace; return when it has said that it is ready."""
         process = subprocess.Popen(
-            ["ip", "netns", "exec", self.names["server"], sys.executable, str(HERE / "servers.py"), json.dumps(config)],
-            stdout=subprocess.PIPE,
+            ["ip", "netns", "exec", self.names["server"], *argv], stdout=subprocess.PIPE, env=os.environ
         )
         self.processes.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline() == b"listening\n"
+        assert process.stdout.readline() == says
+        return process
 
-    def probe(self, targets: Sequence[dict[str, Any]], files: int = 0, **settings: Any) -> dict[str, Any]:
-        """Run the probe in the client's namespace, on the oldest Python there is; return its rows and controls."""
-        python = str(OLD[0]) if OLD else sys.executable
-        limit = ["prlimit", f"--nofile={files}:{files}"] if files else []
+    def probe(
+        self,
+        targets: Sequence[dict[str, Any]],
+        files: int = 0,
+        wrap: Sequence[str] = (),
+        python: str | None = None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Run the probe in the client's namespace, on the oldest Python there is; return its rows and controls.
+
+        *wrap* is a program that starts it.
+        """
+        python = python or (str(OLD[0]) if OLD else sys.executable)
+        limit = [*(["prlimit", f"--nofile={files}:{files}"] if files else []), *wrap]
         done = subprocess.run(
             ["ip", "netns", "exec", self.names["client"], *limit, python, str(HERE / "run_probe.py")],
             input=json.dumps({"targets": list(targets), "settings": settings}),

@@ -23,7 +23,7 @@ _RESTORE_LINE = re.compile(r"^((?:ip6?tables)-\w+)-restore.*?(?:line: |line )(\d
 
 
 class Case(NamedTuple):
-    """One ruleset in the kernel, and the points that were tried."""
+    """One ruleset in the kernel, and the points that were tried. *name*: seed and number, from which it was made."""
 
     name: str
     ruleset: Ruleset
@@ -31,11 +31,16 @@ class Case(NamedTuple):
     points: tuple[Point, ...]
     truths: tuple[Truth, ...]
 
+    @property
+    def themed(self) -> bool:
+        """Whether the ruleset is about one thing."""
+        return len(self.ruleset.tables) <= 1 and all(table.name == "theme" for table in self.ruleset.tables)
+
 
 def draw(rng: random.Random, number: int) -> Ruleset:
-    """Draw ruleset *number*: every third has a theme; the others are of nft, of iptables in either kernel, or both."""
-    if number % 3 == 0:
-        return themes.themed(rng, number // 3)
+    """Draw ruleset *number*: every other has a theme; the others are of nft, of iptables in either kernel, or both."""
+    if number % 2 == 0:
+        return themes.themed(rng, number // 2)
     kind = rng.choices(("nft", "iptables", "both"), (60, 30, 10))[0]
     made = Ruleset() if kind == "iptables" else generate.ruleset(rng)
     if kind != "nft":

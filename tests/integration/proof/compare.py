@@ -69,9 +69,12 @@ def problems(analysis: Any, point: Point, truth: Truth, exact: bool, proxied: bo
         yield "naming the devices contradicts", f"any device: {free}, these devices: {bound}"
 
 
-def check(case: Case, analyse: Analyse, only: int | None = None) -> list[Disagreement]:
-    """Compare every point of a case, or *only* one. An evaluator that fails disagrees."""
-    exact, proxied = not case.ruleset.unknown, "tproxy" in case.ruleset.unknown
+def check(case: Case, analyse: Analyse, only: int | None = None, exact: bool = True) -> list[Disagreement]:
+    """Compare every point of a case, or *only* one. An evaluator that fails disagrees.
+
+    Not *exact*: the evaluator may be unsure of anything.
+    """
+    exact, proxied = exact and not case.ruleset.unknown, "tproxy" in case.ruleset.unknown
     found: list[Disagreement] = []
     at = only or 0
     try:

@@ -233,6 +233,10 @@ def themed(rng: random.Random) -> list[tuple[str, list[str]]]:
         for chain in ("PREROUTING", "OUTPUT"):
             lines += [f"-A {chain} {_half(rng)} -j MARK --set-xmark {maker.mark()}/{maker.mark()}" for _ in range(2)]
             lines.append(f"-A {chain} {_half(rng)} -j MARK --or-mark {maker.mark()}")
+        to, port = maker.one(), rng.choice(PORTS)
+        ended = f"{to if version == 4 else f'[{to}]'}:{port}"
+        lines += ["COMMIT", "*nat"]
+        lines += [f"-A {chain} {_half(rng)} -j DNAT --to-destination {ended}" for chain in ("PREROUTING", "OUTPUT")]
         lines += ["COMMIT", "*filter", *(f":{chain} {rng.choice(('ACCEPT', 'DROP'))}" for chain in BUILT_IN["filter"])]
         lines += [":first -", ":second -"]
         for chain in ("first", "second"):
@@ -240,6 +244,11 @@ def themed(rng: random.Random) -> list[tuple[str, list[str]]]:
         for chain in BUILT_IN["filter"]:
             device = f"-{'o' if chain == 'OUTPUT' else 'i'} {rng.choice(('lan+', 'wan+', 'lan0'))}"
             lines.append(f"-A {chain} {maker.no()}{device} {_half(rng)} -j {rng.choice(('ACCEPT', 'DROP'))}")
+            if rng.random() < 0.5:
+                asked = rng.choice(
+                    (f"-d {to} -p tcp -m tcp --dport {port}", f"-p tcp -m tcp ! --dport {port}", f"-d {to}")
+                )
+                lines.append(f"-A {chain} {asked} -j {rng.choice(('ACCEPT', 'DROP'))}")
             mark = f"-m mark {maker.no()}--mark {rng.choice(('0x1/0x1', '0x2/0x2', '0x0/0x1', '0x1/0x3'))}"
             lines += [
                 f"-A {chain} {rng.choice(('-p udp', '! -p tcp', '-p icmp'))} -j {rng.choice(('ACCEPT', 'DROP'))}",

@@ -5,6 +5,20 @@ from __future__ import annotations
 
 from .mutants import Edit
 
+# The limits beyond which the evaluator takes other ways: with these it takes them for the smallest rulesets.
+ALWAYS_LARGE = (
+    Edit("runs.py", "_LEAST_RULES = 48\n", "_LEAST_RULES = 2\n"),
+    Edit("runs.py", "_LEAST_ROWS = 150_000\n", "_LEAST_ROWS = 1\n"),
+    Edit("walk.py", "_MANY_RULES = 64\n", "_MANY_RULES = 1\n"),
+    Edit("analyse.py", "_MOST_BITS = 120_000_000\n", "_MOST_BITS = 1500\n"),
+)
+# Beyond these it is less exact, and must not be wrong.
+ALWAYS_TOO_LARGE = (
+    Edit("walk.py", "_MOST_STATES = 64\n", "_MOST_STATES = 1\n"),
+    Edit("nat.py", "_MOST_TARGETS = 64\n", "_MOST_TARGETS = 1\n"),
+    Edit("hooks.py", "_MOST_ORDERS = 3\n", "_MOST_ORDERS = 1\n"),
+)
+
 MISTAKES = {
     # Chains and verdicts
     "goto comes back": Edit(

@@ -52,12 +52,15 @@ def built(folder: Path, changed: dict[str, str]) -> Iterator[Analyse]:
         shutil.rmtree(folder / package)
 
 
-def edited(edit: Edit) -> dict[str, str]:
-    """The changed file of an edit. Raises ValueError when its text is not there exactly once."""
-    text = (LIBRARY / "proof" / edit.file).read_text()
-    if text.count(edit.old) != 1:
-        raise ValueError(f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times: write this mutant anew")
-    return {edit.file: text.replace(edit.old, edit.new)}
+def edited(*edits: Edit) -> dict[str, str]:
+    """The changed files of some edits. Raises ValueError when the text of one is not there exactly once."""
+    found: dict[str, str] = {}
+    for edit in edits:
+        text = found.get(edit.file) or (LIBRARY / "proof" / edit.file).read_text()
+        if text.count(edit.old) != 1:
+            raise ValueError(f"{edit.file} holds {edit.old!r} {text.count(edit.old)} times: write this mutant anew")
+        found[edit.file] = text.replace(edit.old, edit.new)
+    return found
 
 
 @contextmanager

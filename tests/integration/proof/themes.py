@@ -10,7 +10,7 @@ from . import iptables
 from .generate import Maker
 from .operands import L, Where
 from .ruleset import Chain, Ruleset, Table
-from .universe import LOCAL, LOOSE, PORTS, PROXY, REMOTE, address
+from .universe import DEVICES, LOCAL, LOOSE, PORTS, PROXY, REMOTE, address
 
 ENDS = ("input", "forward", "output", "postrouting")
 STARTS = ("prerouting", "output")
@@ -96,8 +96,8 @@ class Themes(Maker):
         family = f"{L[version]} " if self.table.family == "inet" else ""
         for hook in STARTS:
             rules = [f"{self.wide(version)} notrack"]
-            if self.rng.random() < 0.3:
-                rules.append(f"{self.wide(version)} ct state {self.rng.choice(('new', 'invalid', '!= invalid'))} drop")
+            state = self.rng.choice(("new", "new", "!= new", "invalid", "!= invalid"))
+            rules.append(f"{self.wide(version)} ct state {state} drop")
             self.base(hook, "filter", -300, rules)
             if self.rng.random() < 0.7:
                 to = address(version, REMOTE, self.rng.randrange(16))
@@ -155,6 +155,41 @@ class Themes(Maker):
             rules = [f"{self.rng.choice(asked)} {self.wide(where.version)} {verdict}" for _ in range(2)]
             self.base(hook, "filter", 0, rules, "drop" if verdict == "accept" else "accept")
 
+    def devices_asked(self) -> None:
+        """Devices by name, by the beginning of a name, and by what is no whole name; one chain may be on a device."""
+        names = ('"lan"', '"lan*"', "lan0", '"wan"', '"wan*"', "{ lan1, wan0 }", "{ lan0, dmz7 }", '"d*"')
+        for hook in ENDS[:3]:
+            keys = {"input": ("iif",), "output": ("oif",)}.get(hook, ("iif", "oif"))
+            verdict = self.rng.choice(("accept", "drop"))
+            rules = []
+            for _ in range(3):
+                asked = f"{self.rng.choice(keys)}name {self.negation()}{self.rng.choice(names)}"
+                rules.append(f"{self.wide(self.version())} {asked} {verdict}")
+            self.base(hook, "filter", 0, rules, "drop" if verdict == "accept" else "accept")
+        if self.table.family == "inet" and self.rng.random() < 0.7:
+            head = f"type filter hook ingress device {self.rng.choice(DEVICES)} priority 0; policy accept;"
+            self.table.chains.append(Chain("on-device", head, [f"{self.wide(self.version())} drop"]))
+
+    def many(self) -> None:
+        """Many rules in a row, most for single pairs, some for networks far around."""
+        version = self.version()
+        near = [address(version, place, at) for place in (LOCAL, REMOTE) for at in range(16)]
+        far = "10.{}.{}.{}" if version == 4 else "fd{:02}:{:x}::{:x}"
+        rules = []
+        for _ in range(120):
+            ends = [*self.rng.sample(near, 2)]
+            if self.rng.random() < 0.6:
+                end = self.rng.randrange(2)
+                wide = far.format(9, self.rng.randrange(4), self.rng.randrange(256))
+                ends[end] = f"{wide}/{self.rng.choice((32, 30, 28) if version == 4 else (128, 126, 124))}"
+            port = f" tcp dport {self.rng.choice(PORTS)}" if self.rng.random() < 0.7 else ""
+            verdict = self.rng.choice(("accept", "drop", "drop", "return"))
+            rules.append(f"{L[version]} saddr {ends[0]} {L[version]} daddr {ends[1]}{port} {verdict}")
+        # And networks that hold the near ones, late, so that order counts.
+        wide = [f"{self.wide(version)} {self.wide(version)}" for _ in range(20)]
+        rules += [f"{match} {self.rng.choice(('accept', 'drop'))}" for match in wide]
+        self.base(self.rng.choice(ENDS[:3]), "filter", 0, rules, self.rng.choice(("accept", "drop")))
+
     def to(self, known: list[str]) -> list[str]:
         return [f"{how} {name}" for name in known for how in ("jump", "goto")] or ["continue"]
 
@@ -178,6 +213,8 @@ class Themes(Maker):
             self.sets,
             self.calls,
             self.proxy,
+            self.devices_asked,
+            self.many,
         ]
         self.table = Table(self.rng.choice(("inet", "inet", "ip", "ip6")), "theme")
         self.gone: list[str] = []

@@ -53,12 +53,22 @@ def test_difference_fails_with_the_rows_and_can_be_let_pass(capsys) -> None:
         ({"targets": [{**BLOCKED, "port": 99999}]}, r"targets[0].port"),
         ({"targets": [BLOCKED], "ca_pem": "nonsense"}, "ca_pem"),
         ({"targets": [BLOCKED], "ca_pem": "x", "ca_file": "/x"}, "mutually exclusive"),
+        ({"targets": [BLOCKED], "username": "x"}, "required together"),
+        ({"targets": [BLOCKED], "client_key": "/x"}, "client_cert"),
+        ({"targets": [BLOCKED], "client_cert": "/nowhere.pem"}, "client_cert /nowhere.pem"),
+        ({"targets": [BLOCKED], "depth": "mail"}, "recipient"),
     ],
 )
 def test_unusable_option_is_named(capsys, args: dict[str, Any], word: str) -> None:
     result = run(capsys, **args)
     assert result["failed"] is True
     assert word in result["msg"]
+
+
+def test_secrets_are_in_no_result(capsys) -> None:
+    said = json.dumps(run(capsys, targets=[BLOCKED], username="relay@corp.test", password="s3cret word"))
+    assert "s3cret" not in said
+    assert "relay@" not in said
 
 
 def test_documentation_describes_every_option() -> None:

@@ -58,6 +58,47 @@ def test_unusable_setting_is_named(changed: dict[str, Any]) -> None:
         options.settings(params(**changed))
 
 
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"depth": "mail"}, "recipient"),
+        ({"depth": "auth"}, "username"),
+        ({"depth": "tls", "targets": [target(depth="auth")]}, "username"),
+        ({"depth": "tls", "targets": [target(depth="deep")]}, r"targets\[0\].depth"),
+    ],
+)
+def test_what_a_depth_needs_is_named(changed: dict[str, Any], word: str) -> None:
+    with pytest.raises(options.OptionRefused, match=word):
+        options.targets(params(**{"targets": [target()], **changed}))
+
+
+@pytest.mark.parametrize("name", ["sender", "recipient"])
+@pytest.mark.parametrize("value", ["a b@c.test", "a@b>\r\nDATA", "a@b\n", "@b", "a", "<a@b.test>", "a@b.test SIZE=1"])
+def test_address_that_could_end_the_command_is_refused(name: str, value: str) -> None:
+    with pytest.raises(options.OptionRefused, match=name):
+        options.settings(params(**{name: value}))
+
+
+@pytest.mark.parametrize("value", ["a@b.test", "a.b+c@[192.0.2.1]", "a@[IPv6:2001:db8::1]"])
+def test_address_is_taken(value: str) -> None:
+    assert options.settings(params(recipient=value)).errand.recipient == value
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [({"timeouts": {"mail": 0.0}}, "timeouts.mail"), ({"deadline": float("nan")}, "deadline")],
+)
+def test_unusable_limit_is_named(changed: dict[str, Any], word: str) -> None:
+    with pytest.raises(options.OptionRefused, match=word):
+        options.settings(params(**changed))
+
+
+def test_secrets_are_marked_and_do_not_show() -> None:
+    for name in ("username", "password", "client_key_password"):
+        assert options.ARGUMENT_SPEC[name]["no_log"] is True
+    assert "s3cret" not in repr(options.settings(params(username="relay", password="s3cret")))
+
+
 @pytest.mark.parametrize("name", ["mx", "mx.corp.test", "mx.corp.test.", "_mail.corp.test", "xn--mller-kva.test"])
 def test_host_names(name: str) -> None:
     assert options.is_host_name(name)

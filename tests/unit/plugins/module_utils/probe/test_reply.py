@@ -82,3 +82,19 @@ def test_shown_text_is_printable_ascii(data: bytes) -> None:
     assert text.isascii()
     assert text.isprintable() or text == ""
     assert len(text) <= 200
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "enhanced"),
+    [
+        (550, "5.7.1 not you", "5.7.1"),
+        (250, "2.1.0", "2.1.0"),
+        (250, "5.7.1 of another class", None),
+        (250, "2.1 short", None),
+        (250, "2.1.0x", None),
+        (250, "3.1.0 no class", None),
+        (250, "ok 2.1.0", None),
+    ],
+)
+def test_enhanced_status_code(code: int, text: str, enhanced: str | None) -> None:
+    assert Reply(code, (text,)).enhanced == enhanced

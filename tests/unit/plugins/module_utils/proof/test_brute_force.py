@@ -167,12 +167,15 @@ def test_grids_cut_into_blocks_decide_the_same(host, hook, monkeypatch, start) -
     monkeypatch.setattr(analyse, "_MOST_PARTS", 2)
     monkeypatch.setattr(walk, "_MANY_RULES", 1)
 
+    def near(mentions: Any, first: int, last: int) -> list[Any]:
+        return [m for m in mentions if m.src is None or any(f <= last and t >= first for f, t in m.src)]
+
     def finely(src: Any, mentions: Any, units: int, limit: int) -> Any:
         edges = sorted({src[0], *(BASE + number for number in range(0, SIZE, 3))})
         return [
             block
             for first, last in zip(edges, [*(edge - 1 for edge in edges[1:]), src[1]], strict=True)
-            for block in cut((first, last), mentions, units, limit)
+            for block in cut((first, last), near(mentions, first, last), units, limit)
         ]
 
     monkeypatch.setattr(analyse, "blocks", finely)

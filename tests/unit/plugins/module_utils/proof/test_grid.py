@@ -75,7 +75,12 @@ def test_rectangles_hold_each_cell_once(boxes) -> None:
 
 @given(BOXES, st.integers(1, 40))
 def test_blocks_cover_all_sources_once(boxes, limit) -> None:
-    cuts = sorted(blocks((0, 1000), [Mention(a, b) for a, b, _units in boxes], 1, limit))
+    mentions = [Mention(a, b) for a, b, _units in boxes]
+    found = sorted(blocks((0, 1000), mentions, 1, limit), key=lambda block: block.span)
+    cuts = [block.span for block in found]
+    for (low, high), near in found:
+        edges = [(a, b) for a, b in mentions if a is None or any(f <= high and t >= low for f, t in a)]
+        assert set(edges) <= set(near), "each block knows all that concerns its sources"
     assert cuts[0][0] == 0
     assert cuts[-1][1] == 1000
     assert all(one[1] + 1 == two[0] for one, two in pairwise(cuts))
