@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from . import maps
+from .hooks import loopback
 from .management import DIRECTIONS, PROTOCOLS, Management
 
 _OPPOSITE = {"ingress": "egress", "egress": "ingress"}
@@ -66,7 +67,7 @@ def chains(
         opposite = _OPPOSITE[direction]
         back = [*smtp[opposite], *managed.get((opposite, "tcp"), [])]
         lines += [f"\tchain answers_{direction} {{", *(_lookup("tcp", found, forth=False) for found in back), "\t}"]
-        lines += [f"\tchain locked_{direction} {{", "\t\tjump needed"]
+        lines += [f"\tchain locked_{direction} {{", *loopback(direction), "\t\tjump needed"]
         for protocol in PROTOCOLS:
             lines += [_lookup(protocol, found, forth=True) for found in managed.get((direction, protocol), [])]
         for found in managed.get((opposite, "udp"), []):

@@ -17,6 +17,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 from ..managed_file import MARK
 from . import lockdown, management, maps
+from .hooks import HOOKS, loopback
 from .model import LogLine, Ruleset
 
 TABLE = "alertpath"
@@ -28,16 +29,12 @@ ARMED = "armed"
 DIGEST_CHAIN = "output"
 DIGEST_MARK = "alertpath rules "
 
-_CHAINS = {  # direction: (base chain and hook, match for loopback)
-    "egress": ("output", 'oifname "lo"'),
-    "ingress": ("input", 'iifname "lo"'),
-    "forward": ("forward", ""),
-}
 # A first fragment that ends before the ports hides them from every rule, and later fragments carry none. No ordinary
 # sender makes such a packet, and RFC 7112 (section 5) lets hosts and routers discard it. In IPv4 the kernel has put
 # a packet for this host together before the input hook.
 _HIDDEN = [
     "\tchain hidden {",
+    '\t\tiifname "lo" return',
     "\t\tmeta l4proto != tcp return",
     "\t\ttcp dport 0-65535 return",
     "\t\tcounter drop",
@@ -85,8 +82,8 @@ def render(ruleset: Ruleset) -> Rendered:
         lines += lockdown.chains(managed, directions, {name: _denial(name, ruleset) for name in directions})
     ports = ", ".join(map(str, ruleset.ports))
     lines += _HIDDEN
-    for direction in directions:
-        lines += _base(direction, ports, locked=managed is not None and direction != "forward")
+    for direction, found in directions.items():
+        lines += _base(direction, found, ports, locked=managed is not None and direction != "forward")
     body = "\n".join(lines)
     digest = hashlib.sha256(body.encode()).hexdigest()
     marked = body.replace(f"\tchain {DIGEST_CHAIN} {{\n", f"\tchain {DIGEST_CHAIN} {{\n\t\t{mark(digest)}\n", 1)
@@ -143,11 +140,13 @@ def _comment(paths: Tuple[str, ...]) -> str:
     return f' comment "{words}"' if words else ""
 
 
+def _lookups(found: List[maps.VerdictMap], interval: bool) -> List[str]:
+    families = {verdicts.name: _FAMILIES[verdicts.version] for verdicts in found if verdicts.interval == interval}
+    return [f"\t\t{ip} saddr . {ip} daddr . tcp dport vmap @{name}" for name, ip in families.items()]
+
+
 def _governed(direction: str, found: List[maps.VerdictMap], ruleset: Ruleset) -> List[str]:
-    lines = [f"\tchain smtp_{direction} {{"]
-    for verdicts in found:
-        family = _FAMILIES[verdicts.version]
-        lines.append(f"\t\t{family} saddr . {family} daddr . tcp dport vmap @{verdicts.name}")
+    lines = [f"\tchain smtp_{direction} {{", *_lookups(found, interval=True), *loopback(direction)]
     if ruleset.log:
         lines.append("\t\t" + _log(f"blocked {direction}", ruleset.log))
     lines.append(f'\t\tcounter name "blocked_{direction}"{_ANSWERS[ruleset.blocked]}')
@@ -168,14 +167,16 @@ def _log(event: str, log: LogLine) -> str:
     return f'limit rate {log.rate} log prefix "alertpath {event}: "{group}'
 
 
-def _base(direction: str, ports: str, locked: bool) -> List[str]:
-    chain, loopback = _CHAINS[direction]
+def _base(direction: str, found: List[maps.VerdictMap], ports: str, locked: bool) -> List[str]:
+    # One hash tells a packet of a path between two addresses at once. What it does not know takes the gate of the
+    # ports, so that the rest of the host's traffic meets neither the networks nor a verdict.
+    hook = HOOKS[direction]
     return [
-        f"\tchain {chain} {{",
-        f"\t\ttype filter hook {chain} priority filter; policy accept;",
-        *([f"\t\t{loopback} accept"] if loopback else []),
-        *(_FRAGMENTS if chain != "output" else []),
-        f"\t\ttcp dport {{ {ports} }} jump smtp_{direction}",
+        f"\tchain {hook} {{",
+        f"\t\ttype filter hook {hook} priority filter; policy accept;",
+        *(_FRAGMENTS if hook != "output" else []),
+        *_lookups(found, interval=False),
+        f"\t\ttcp dport {{ {ports} }} goto smtp_{direction}",
         *([f"\t\tgoto locked_{direction}"] if locked else []),
         "\t}",
     ]

@@ -63,7 +63,7 @@ def test_a_difference_is_returned_and_fails_only_when_asked_for() -> None:
     assert [entry["destination"] for entry in result["excess"]] == ["10.0.0.2"]
     failed = run(expect_proved=True)
     assert failed["failed"] is True
-    assert "table inet alertpath chain smtp_egress handle" in failed["msg"]
+    assert "table inet alertpath chain output handle" in failed["msg"]
     assert "apply the policy" in failed["msg"]
     assert failed["excess"] == result["excess"]
 
