@@ -191,7 +191,9 @@ def _units(analysis: Analysis, part: Part, port: int, direction: str, group: Opt
 
 
 def _some(rows: Rows, grid: Grid, units: Sequence[int]) -> Rows:
-    """The cells that *rows* has for one of *units* at least."""
+    """The cells that *rows* has for one of *units* at least; they are *rows* itself where there is but one."""
+    if grid.units == 1 and list(units) == [0]:
+        return rows
     mask = (1 << grid.width) - 1
     shifts = [unit * grid.width for unit in units]
     found: Rows = {}
@@ -205,7 +207,9 @@ def _some(rows: Rows, grid: Grid, units: Sequence[int]) -> Rows:
 
 
 def _each(rows: Rows, grid: Grid, units: Sequence[int]) -> Rows:
-    """The cells that *rows* has for all of *units*."""
+    """The cells that *rows* has for all of *units*; they are *rows* itself where there is but one."""
+    if grid.units == 1 and list(units) == [0]:
+        return rows
     mask = (1 << grid.width) - 1
     shifts = [unit * grid.width for unit in units]
     found: Rows = {}

@@ -136,8 +136,12 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
     sources = None if changed else sources
     found.extend(Mention(sources, spans) for spans in destinations)
     for keys, elements, negated in several:
+        from_at, to_at = _sides(keys, family)
+        if from_at is None and to_at is None:
+            continue
         for element in elements:
-            src, dst = _sides(keys, element, family)
+            src = None if from_at is None else numbers(element[from_at])
+            dst = None if to_at is None else numbers(element[to_at])
             if src is not None and dst is not None and not negated and not changed:
                 found.append(Mention(src, dst))
                 continue
@@ -148,13 +152,13 @@ def _of_rule(rule: Rule, family: int, changed: bool, found: List[Mention]) -> bo
     return typed
 
 
-def _sides(keys: Sequence[Key], element: Element, family: int) -> Tuple[Optional[Spans], Optional[Spans]]:
-    """The source and the destination in an element of several values."""
-    sides: List[Optional[Spans]] = [None, None]
-    for (name, version, _mask), value in zip(keys, element):
+def _sides(keys: Sequence[Key], family: int) -> Tuple[Optional[int], Optional[int]]:
+    """Where in an element of several values the source and the destination of *family* stand."""
+    places: List[Optional[int]] = [None, None]
+    for at, (name, version, _mask) in enumerate(keys):
         if version in (0, family) and name in _SIDES:
-            sides[_SIDES[name]] = numbers(value)
-    return sides[0], sides[1]
+            places[_SIDES[name]] = at
+    return places[0], places[1]
 
 
 def _targets(step: Nat, family: int, found: List[Mention]) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .addresses import address, prefix
 from .facts import Facts
@@ -312,38 +312,39 @@ def _bare(item: Any) -> Tuple[Any, bool]:
     return item, False
 
 
-def read_elements(lefts: Tuple[Left, ...], items: Sequence[Any], facts: Facts) -> Tuple[List[Element], List[Element]]:
+def read_elements(lefts: Tuple[Left, ...], items: Iterable[Any], facts: Facts) -> Tuple[List[Element], List[Element]]:
     """Return the elements *items* as values of `keys_of(lefts)`: those that surely hold, and those that may.
 
     Fields that are the same in every packet are decided here and leave no value. Raises Unreadable.
     """
-    sure: List[Element] = []
-    soft: List[Element] = []
-    plain = all(isinstance(left, Key) and left.name not in _NAMED for left in lefts)
-    for item in items:
+    found = [pair for pair in map(reader(lefts, facts), items) if pair is not None]
+    return [values for values, sure in found if sure], [values for values, sure in found if not sure]
+
+
+def reader(lefts: Tuple[Left, ...], facts: Facts) -> Callable[[Any], Optional[Tuple[Element, bool]]]:
+    """Return what reads one element of a set or map: its values, and whether it surely holds; None if it never does.
+
+    What is the same for all elements of a very long map is looked at once, here.
+    """
+    count = len(lefts)
+    keys = tuple(left for left in lefts if isinstance(left, Key) and left.name not in _NAMED)
+    plain = count > 1 and len(keys) == count
+
+    def read(item: Any) -> Optional[Tuple[Element, bool]]:
         bare, fades = _bare(item)
-        if plain and not fades and len(lefts) > 1 and "concat" in bare and len(bare["concat"]) == len(lefts):
-            sure.append(tuple(map(numbers, cast(Tuple[Key, ...], lefts), bare["concat"])))
-            continue
-        parts = bare["concat"] if len(lefts) > 1 and isinstance(bare, dict) and "concat" in bare else [bare]
-        if len(parts) != len(lefts):
+        parts = bare["concat"] if count > 1 and isinstance(bare, dict) and "concat" in bare else [bare]
+        if len(parts) != count:
             raise Unreadable(bare)
-        values = element(lefts, parts, facts)
-        if values is not None:
-            certain, possible = values
-            if certain is not None and not fades:
-                sure.append(certain)
-            if possible is not None:
-                soft.append(possible)
-            elif certain is not None and fades:
-                soft.append(certain)
-    return sure, soft
+        if plain:
+            return tuple(map(numbers, keys, parts)), not fades
+        found = element(lefts, parts, facts)
+        return None if found is None else (found[0], found[1] and not fades)
+
+    return read
 
 
-def element(
-    lefts: Sequence[Left], parts: Sequence[Any], facts: Facts
-) -> Optional[Tuple[Optional[Element], Optional[Element]]]:
-    """Return the values that *parts* surely and possibly stand for; None when no packet has them."""
+def element(lefts: Sequence[Left], parts: Sequence[Any], facts: Facts) -> Optional[Tuple[Element, bool]]:
+    """Return the values that *parts* stand for, and whether they surely do; None when no packet has them."""
     values: List[Value] = []
     unsure = False
     for left, part in zip(lefts, parts):
@@ -360,5 +361,4 @@ def element(
             unsure = True
             if isinstance(left, Opaque) and left.family:
                 values.append(((4, 6),))
-    made = tuple(values)
-    return (None, made) if unsure else (made, None)
+    return tuple(values), not unsure

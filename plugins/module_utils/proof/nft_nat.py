@@ -10,7 +10,7 @@ from typing import Any, Iterable, List, Mapping, Optional, Tuple
 from .addresses import address, prefix
 from .model import MARK_TOP, PORT_TOP, TOP, Element, MarkMap, Nat, Rewrite, SetMark, Step, Target, Unknown
 from .nft_keys import flags
-from .nft_match import Sets, Unreadable, keys_of, lefts_of, read_elements
+from .nft_match import Sets, Unreadable, keys_of, lefts_of, reader
 from .spans import Spans
 
 _FAMILIES = {"ip": 4, "ip6": 6}
@@ -49,11 +49,13 @@ def _mapped(kind: str, family: int, body: Mapping[str, Any], ports: Any, sets: S
     changes = "" if isinstance(data, dict) else sets.get(*place, data[1:]).changes
     elements: List[Tuple[Element, Target]] = []
     unsure = bool(changes)
+    read = reader(lefts, sets.facts)
     for value, words in pairs:
         where, port = words["concat"] if isinstance(words, dict) and "concat" in words else (words, ports)
-        sure, soft = read_elements(lefts, [value], sets.facts)
-        unsure = unsure or bool(soft)
-        elements += [(item, Target(kind, family, _addresses(where), _ports(port))) for item in sure + soft]
+        item = read(value)
+        if item is not None:
+            unsure = unsure or not item[1]
+            elements.append((item[0], Target(kind, family, _addresses(where), _ports(port))))
     if changes:
         return Nat(Target(kind, family, _everywhere(family), _ALL_PORTS), unsure=True)
     return Nat(None, keys_of(lefts), tuple(elements), unsure)
@@ -119,12 +121,14 @@ def _mark_map(which: str, body: Mapping[str, Any], sets: Sets, place: Tuple[str,
         if found is not None and found.changes:
             raise Unreadable(found.changes)
         elements = []
+        read = reader(lefts, sets.facts)
         for value, mark in data["set"] if found is None else found.elements:
             number = flags(mark, {})
             if number is None:
                 raise Unreadable(mark)
-            sure, soft = read_elements(lefts, [value], sets.facts)
-            elements += [(item, number, False) for item in sure] + [(item, number, True) for item in soft]
+            item = read(value)
+            if item is not None:
+                elements.append((item[0], number, not item[1]))
     except Unreadable as error:
         return [Unknown(f"a map to marks ({error})"), SetMark(which, "unknown", 0, 0)]
     return [MarkMap(which, keys_of(lefts), tuple(elements))]

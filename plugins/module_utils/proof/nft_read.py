@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 from . import nft_nat
 from .facts import Facts
 from .model import Chain, Divert, Match, Notrack, Rewrite, Rule, Step, Unknown, Verdict, Vmap
-from .nft_match import Sets, Unreadable, keys_of, lefts_of, match, read_elements
+from .nft_match import Sets, Unreadable, keys_of, lefts_of, match, reader
 
 FAMILIES = ("ip", "ip6", "inet", "netdev")
 ChainKey = Tuple[str, str, str, str]
@@ -209,11 +209,12 @@ class _Reader:
         else:
             pairs, changes = data["set"], ""
         elements = []
+        read = reader(lefts, self._sets.facts)
         try:
             for value, words in pairs:
-                verdict = _verdict(words)
-                sure, soft = read_elements(lefts, [value], self._sets.facts)
-                elements += [(item, verdict, False) for item in sure] + [(item, verdict, True) for item in soft]
+                item = read(value)
+                if item is not None:
+                    elements.append((item[0], _verdict(words), not item[1]))
         except Unreadable as error:
             return [Unknown(f"a verdict map of unknown form ({error})"), Verdict("queue")]
         if changes:
