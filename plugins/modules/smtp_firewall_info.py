@@ -167,6 +167,12 @@ excess:
           description: What the rule says.
           type: str
           sample: ip daddr 10.0.0.0/8 accept
+        source:
+          description:
+            - What shows the rule, V(nft), V(iptables-nft) or V(iptables-legacy). The tables of the last are none of
+              nft's, though they may be named alike.
+          type: str
+          sample: nft
 missing:
   description: What is declared and not surely open. C(certainty) is V(must) where it surely is blocked.
   returned: success
@@ -190,7 +196,8 @@ unmodelled:
   type: list
   elements: dict
   sample:
-    - {family: inet, table: site, chain: out, handle: 7, rule: limit rate 5/second accept, what: limit}
+    - {family: inet, table: site, chain: out, handle: 7, rule: limit rate 5/second accept, source: nft,
+       what: limit}
 out_of_sight:
   description: What such a proof cannot see.
   returned: success

@@ -299,7 +299,8 @@ class Analysis:
                 for rule, what in self.notes[direction, family].unknown:
                     chain = rule.chain
                     words = wording.rule(rule)
-                    found[Unmodelled(Ref(chain.family, chain.table, chain.name, rule.handle, words), what)] = None
+                    ref = Ref(chain.family, chain.table, chain.name, rule.handle, words, chain.source)
+                    found[Unmodelled(ref, what)] = None
         return list(found)
 
 

@@ -237,4 +237,4 @@ def _anomaly(kind: str, rule: Rule, others: Sequence[Rule], what: str) -> Anomal
 
 def _ref(rule: Rule) -> Ref:
     chain = rule.chain
-    return Ref(chain.family, chain.table, chain.name, rule.handle, wording.rule(rule))
+    return Ref(chain.family, chain.table, chain.name, rule.handle, wording.rule(rule), chain.source)

@@ -114,5 +114,7 @@ def refs(hits: Sequence[Hit], text: Callable[[Rule], str]) -> List[Ref]:
     for hit in hits:
         chain, rule = hit.chain, hit.rule
         words = f"policy {hit.verdict}" if rule is None else text(rule)
-        found.append(Ref(chain.family, chain.table, chain.name, None if rule is None else rule.handle, words))
+        found.append(
+            Ref(chain.family, chain.table, chain.name, None if rule is None else rule.handle, words, chain.source)
+        )
     return found

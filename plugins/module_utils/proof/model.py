@@ -53,13 +53,17 @@ class Loaded(NamedTuple):
 
 
 class Ref(NamedTuple):
-    """Where a rule stands, and what it says. A chain's policy has no handle."""
+    """Where a rule stands, and what it says. A chain's policy has no handle, and iptables-legacy has none at all.
+
+    *source* is what shows the rule: "nft", "iptables-nft" or "iptables-legacy".
+    """
 
     family: str
     table: str
     chain: str
     handle: Optional[int]
     rule: str
+    source: str = "nft"
 
     def data(self) -> Dict[str, Any]:
         """Return this as a plain dictionary."""
@@ -245,5 +249,5 @@ class Unmodelled(NamedTuple):
     what: str
 
     def data(self) -> Dict[str, Any]:
-        """Return this as a plain dictionary: family, table, chain, handle, rule, what."""
+        """Return this as a plain dictionary: family, table, chain, handle, rule, source, what."""
         return {**self.ref.data(), "what": self.what}

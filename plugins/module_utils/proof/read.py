@@ -47,7 +47,9 @@ def chains_of(loaded: Loaded, facts: Facts) -> Tuple[Program, List[Unmodelled]]:
                 found = {key: chain for key, chain in found.items() if key[0] != "nft" or key[1:3] != place}
             found.update(iptables_read.read(item, table, sets, native))
     notes = [
-        Unmodelled(Ref(family, table, "", None, ""), "iptables-nft's rules, which iptables-save does not show")
+        Unmodelled(
+            Ref(family, table, "", None, "", "iptables-nft"), "iptables-nft's rules, which iptables-save does not show"
+        )
         for family, table in sorted(hidden - shown)
     ]
     return found, notes

@@ -106,7 +106,8 @@ def place(ref: Mapping[str, Any]) -> str:
     """Return where a rule stands, for a reader."""
     handle = f" handle {ref['handle']}" if ref["handle"] is not None else ""
     rule = f" ({ref['rule']})" if ref["rule"] else ""
-    return f"table {ref['family']} {ref['table']} chain {ref['chain']}{handle}{rule}"
+    legacy = " of iptables-legacy" if ref["source"] == "iptables-legacy" else ""
+    return f"table {ref['family']} {ref['table']}{legacy} chain {ref['chain']}{handle}{rule}"
 
 
 def remedy(result: Mapping[str, Any]) -> str:

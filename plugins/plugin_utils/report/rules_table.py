@@ -122,7 +122,8 @@ def _by(entry: Mapping[str, Any]) -> str:
 
 def rule(by: Mapping[str, Any]) -> str:
     """Return where a rule stands, and what it says."""
-    place = [f"table {by['family']} {by['table']}", f"chain {by['chain']}"]
+    legacy = " of iptables-legacy" if by.get("source") == "iptables-legacy" else ""
+    place = [f"table {by['family']} {by['table']}{legacy}", f"chain {by['chain']}"]
     if by.get("handle") is not None:
         place.append(f"handle {by['handle']}")
     text = str(by.get("rule") or "")

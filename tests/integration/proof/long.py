@@ -33,7 +33,7 @@ from tests.integration.proof.compare import Disagreement, Tally, check, shrink
 DECIDING = [
     *("addresses.py", "facts.py", "fold.py", "grid.py", "hooks.py", "mentions.py", "nat.py", "read.py", "route.py"),
     *("iptables_match.py", "iptables_read.py", "iptables_target.py", "nft_keys.py", "nft_match.py", "nft_nat.py"),
-    *("nft_read.py", "runs.py", "spans.py", "state.py", "units.py", "walk.py"),
+    *("flow.py", "nft_read.py", "runs.py", "spans.py", "state.py", "units.py", "walk.py"),
 ]
 CASES_FOR_MISTAKES = 80
 

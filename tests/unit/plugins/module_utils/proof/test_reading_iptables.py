@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.alertpath.smtp.plugins.module_utils.proof import report
 from ansible_collections.alertpath.smtp.plugins.module_utils.proof.analyse import analyse
 from ansible_collections.alertpath.smtp.plugins.module_utils.proof.model import Interface, Loaded
 
@@ -211,6 +212,14 @@ def test_a_target_nobody_knows_decides_nothing() -> None:
     told = analysis.decide("egress", HERE, THERE, 25)
     assert (told.may, told.must) == (True, False)
     assert [item.what for item in analysis.unmodelled if "target" in item.what] == ["target MIRROR"]
+
+
+def test_a_rule_of_iptables_legacy_is_told_from_one_of_nft() -> None:
+    loaded = legacy(saved("-A OUTPUT -p tcp --dport 25 -j DROP"))
+    told = analyse(loaded, [25]).decide("egress", HERE, THERE, 25)
+    assert [(ref.source, ref.handle) for ref in told.by] == [("iptables-legacy", None)]
+    result = report.prove(loaded, {"ports": [25], "egress": [{"source": HERE, "destination": THERE, "port": 25}]})
+    assert "by table ip filter of iptables-legacy chain OUTPUT (" in result["summary"]
 
 
 def test_handles_of_iptables_nft_come_from_nft() -> None:
