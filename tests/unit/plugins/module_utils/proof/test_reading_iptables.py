@@ -217,7 +217,7 @@ def test_a_target_nobody_knows_decides_nothing() -> None:
 def test_a_rule_of_iptables_legacy_is_told_from_one_of_nft() -> None:
     loaded = legacy(saved("-A OUTPUT -p tcp --dport 25 -j DROP"))
     told = analyse(loaded, [25]).decide("egress", HERE, THERE, 25)
-    assert [(ref.source, ref.handle) for ref in told.by] == [("iptables-legacy", None)]
+    assert {(ref.source, ref.handle) for ref in told.by} == {("iptables-legacy", None)}
     result = report.prove(loaded, {"ports": [25], "egress": [{"source": HERE, "destination": THERE, "port": 25}]})
     assert "by table ip filter of iptables-legacy chain OUTPUT (" in result["summary"]
 
