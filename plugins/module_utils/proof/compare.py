@@ -125,12 +125,15 @@ def _compare_part(
         for certainty, rows in _split(excess, sure):
             areas["excess"].append(_area(direction, part, port, certainty, rows))
         missing: Rows = {}
+        surely: Rows = {}
         # Where no interface blocks anything of it, it does not matter which of them count.
         blocked = _both(painted, _some(part.closed, grid, units)) if painted else {}
         for group, items in (_by_interfaces(direction, here, routes) if blocked else {}).items():
             needed = _units(analysis, part, at, direction, group)
-            merge(missing, _both(_painted(grid, items), _some(part.closed, grid, needed)))
-        for certainty, rows in _split(missing, without(everything, may) if missing else {}):
+            shut = _both(_painted(grid, items), _some(part.closed, grid, needed))
+            merge(missing, shut)
+            merge(surely, without(shut, _some(part.open, grid, needed)))
+        for certainty, rows in _split(missing, surely):
             areas["missing"].append(_area(direction, part, port, certainty, rows))
         moved = _some(part.moved, grid, units) if part.moved else {}
         if moved:

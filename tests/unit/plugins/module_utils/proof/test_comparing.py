@@ -123,7 +123,7 @@ def test_a_path_must_be_open_where_its_packets_go(prove) -> None:
     known = {"routes": json.dumps(ROUTES), "rules": json.dumps(RULES)}
     assert prove(by_eth0, **known)["passed"]
     missing = prove(by_eth1, **known)["missing"]
-    assert told(missing) == [("egress", HERE, THERE, 25, "may")]
+    assert told(missing) == [("egress", HERE, THERE, 25, "must")]
     # Where the routes are not known, every interface counts.
     assert not prove(by_eth0)["passed"]
 
