@@ -176,9 +176,13 @@ class OneByOne:
         self.returned: Rows = {}
         self.reached: List[Rule] = []
         into = {"accept": self.accepted, "drop": self.dropped, "return": self.returned}
+        low, high = grid.src
         for folded in rules:
             met = False
             for (src, dst, units, sure), verdict in folded.items:
+                # Most elements of a very long map lie in another grid.
+                if src and (src[0][0] > high or src[-1][1] < low):
+                    continue
                 ranges = None if src is None else grid.ranges(src)
                 if verdict is None or ranges == ():
                     continue
