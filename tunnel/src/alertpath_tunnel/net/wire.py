@@ -27,6 +27,7 @@ class Wire(asyncio.Protocol):
         self._read_paused = False
         self._ended = False
         self._interrupted = False
+        self._in_tls = False
 
     # -- called by the event loop --------------------------------------------------------------------------------
 
@@ -51,7 +52,7 @@ class Wire(asyncio.Protocol):
         self._ended = True
         self._wake()
         # In clear text a client may close its half and still wait for our reply; TLS knows no half.
-        return self.get_extra("ssl_object") is None
+        return not self._in_tls and self.get_extra("ssl_object") is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._ended = True
@@ -129,6 +130,7 @@ class Wire(asyncio.Protocol):
         assert self._transport is not None
         if self._buffer:
             raise ConnectionError("octets before the TLS handshake")
+        self._in_tls = True
         transport = await self._loop.start_tls(
             self._transport,
             self,
