@@ -93,9 +93,11 @@ class Network:
 
     def start_in(self, part: str, *argv: str, says: bytes) -> subprocess.Popen[bytes]:
         """Start a program in a namespace; return when it has begun to say *says*."""
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", self.names[part], *argv], stdout=subprocess.PIPE, env=os.environ
-        )
+        return self.launch(["ip", "netns", "exec", self.names[part], *argv], says)
+
+    def launch(self, argv: Sequence[str], says: bytes) -> subprocess.Popen[bytes]:
+        """Start a program; return when it has begun to say *says*."""
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, env=os.environ)
         self.processes.append(process)
         assert process.stdout is not None
         said = process.stdout.readline()
