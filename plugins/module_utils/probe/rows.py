@@ -1,0 +1,72 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run found: rows of evidence as they are handed on (docs/probe.md). Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..locate.model import Verdict as Where
+from . import verdict
+from .classes import classify
+from .job import Answer
+from .located import seen_with
+from .model import CONNECT, Target
+from .remedies import remedy
+
+HOST = "host"
+SSH = "ssh"
+VIAS = (HOST, SSH)
+"""By a program on the probing host, or by channels of its ssh server."""
+
+
+class Row(NamedTuple):
+    """One line of evidence."""
+
+    target: Target
+    address: Optional[str]
+    answer: Answer
+    control: Optional[str]
+    judgement: verdict.Judgement
+    depth: str = CONNECT
+    """How deep it was looked."""
+    where: Optional[Where] = None
+    """Where the connection stops; None when that was not looked for."""
+    via: str = HOST
+    limits: Tuple[str, ...] = ()
+    """What the way of probing itself cannot tell."""
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the row as plain data: the target's fields, what was found, and the verdict."""
+        finding = self.answer.finding
+        seen = classify(finding, self.depth, self.control == verdict.DESTINATION)
+        if self.where is not None:
+            seen = seen_with(seen, finding, self.where)
+        passed = self.judgement.verdict == verdict.AS_EXPECTED
+        return {
+            **self.target._asdict(),
+            "depth": self.depth,
+            "via": self.via,
+            "address": self.address,
+            "outcome": finding.outcome,
+            "class": seen.name,
+            "cannot_tell": [*seen.cannot_tell, *self.limits],
+            "evidence": finding.evidence.as_dict(),
+            "where": None if self.where is None else self.where.as_dict(),
+            "attempts": self.answer.attempts,
+            "seconds": round(self.answer.seconds, 3),
+            "control": self.control,
+            "verdict": self.judgement.verdict,
+            "reason": self.judgement.reason,
+            "remedy": None if passed else remedy(self.target.expect, finding, seen.name, self.judgement.verdict),
+        }
+
+
+class Evidences(NamedTuple):
+    """The rows of a run, in the order of its targets, and how many destinations gave a positive control by family."""
+
+    rows: List[Row]
+    controls: Dict[str, int]
+    moved_names: Sequence[Dict[str, Any]] = ()
+    """Names that lead elsewhere than to the pinned addresses, see pins.py."""
