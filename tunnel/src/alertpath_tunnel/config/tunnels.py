@@ -49,6 +49,7 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
         port=fields.integer("port", 1, 65535),
         tls=tls,
         clients=_clients(fields),
+        proxy_protocol=_proxies(fields),
         idle=idle,
     )
     fields.close()
@@ -107,6 +108,17 @@ def _clients(fields: Fields) -> tuple[Network, ...]:
             )
     if not values:
         fields.wrong("clients", "allows nobody", "list the addresses that may connect", warning=True)
+    return tuple(networks)
+
+
+def _proxies(fields: Fields) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for index, value in enumerate(fields.strings("proxy_protocol", ())):
+        try:
+            networks.append(ip_network(value))
+        except ValueError as error:
+            at = f"{fields.at('proxy_protocol')}[{index}]"
+            fields.problem(at, value, f"is no network: {error}", "use 192.0.2.10 or so, the address of the balancer")
     return tuple(networks)
 
 

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 
 _HIGH = 256 * 1024  # octets read ahead before reading pauses
+_LINGER = 5  # seconds a peer has to take what we said last
 
 
 class Wire(asyncio.Protocol):
@@ -147,9 +148,32 @@ class Wire(asyncio.Protocol):
         """Return what the transport knows: peername, sockname, ssl_object."""
         return self._transport.get_extra_info(name) if self._transport else None
 
-    def close(self) -> None:
+    def duplicate(self) -> socket.socket:
+        """Return the socket under another descriptor, for what must be read before this wire reads."""
+        raw = self.get_extra("socket")
+        if raw is None:
+            raise ConnectionResetError("the connection is lost")
+        copy: socket.socket = raw.dup()  # type: ignore[attr-defined]
+        copy.setblocking(False)
+        return copy
+
+    def hold_reading(self) -> None:
+        """Read nothing until `release_reading`. Only of use before the first octet was read."""
         if self._transport:
-            self._transport.close()
+            self._transport.pause_reading()
+
+    def release_reading(self) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close once the peer took what was written; one that does not is cut off."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        # Asked before the close: a TLS transport that is closed no longer knows.
+        if not self._ended and self._transport.get_write_buffer_size():
+            self._loop.call_later(_LINGER, self._transport.abort)
+        self._transport.close()
 
     def abort(self) -> None:
         if self._transport:
