@@ -23,7 +23,7 @@ from alertpath_tunnel.config.problems import ConfigError, Problem
 from alertpath_tunnel.net.runtime import Runtime
 from alertpath_tunnel.ops.board import TOTALS, Board, Counters
 from alertpath_tunnel.ops.journal import Journal
-from alertpath_tunnel.ops.notify import notify, reloading
+from alertpath_tunnel.ops.notify import notify, reloading, watchdog
 from alertpath_tunnel.ops.status import tell_status
 from alertpath_tunnel.process.activation import Address, inherited
 from alertpath_tunnel.process.child import Child, Main
@@ -235,7 +235,7 @@ class Supervisor:
         for generation in [g for g in self._retired if not any(child.alive for child in g.children)]:
             self._retired.remove(generation)
             self._dissolve(generation)
-        notify("WATCHDOG=1")
+        watchdog()
 
     def _halt(self, children: list[Child]) -> None:
         """End processes that hold no mail."""
