@@ -203,8 +203,8 @@ class ScriptedHop:
 class Client:
     """Sends octets as they are, and reads replies."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1", timeout: float = 10) -> None:
-        self.socket: socket.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, port: int, host: str = "127.0.0.1", timeout: float = 10, source: str | None = None) -> None:
+        self.socket: socket.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self._stream = self.socket.makefile("rb")
 
     def send(self, octets: bytes) -> None:
@@ -307,12 +307,26 @@ BASE: dict[str, object] = {
 }
 
 
+LAUNCHER = """
+import fcntl, os, sys
+end = sys.argv.index("--")
+# Out of the way first: one of them may itself have a number that another is to get.
+high = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in sys.argv[1:end]]
+for place, number in enumerate(high, 3):
+    os.dup2(number, place)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)))
+os.execv(sys.executable, [sys.executable, *sys.argv[end + 1:]])
+"""
+
+
 class Tunnel:
     """The service as a process; its configuration is BASE, changed by the test."""
 
     def __init__(self, folder: Path, *next_hops: int) -> None:
         self.folder = folder
         self.port = free_port()
+        self.options: list[str] = []
+        self.passed: list[int] = []
         self.config = copy.deepcopy(BASE)
         self.tunnel["port"] = self.port
         self.upstream["forwarding_addresses"] = [{"address": "127.0.0.1", "port": p, "name": NAME} for p in next_hops]
@@ -346,6 +360,11 @@ class Tunnel:
     def write(self) -> None:
         self.file.write_text(json.dumps(self.config))
 
+    def command(self) -> list[str]:
+        """The service's command; the sockets in `passed` come to it as a service manager passes them."""
+        run = ["-m", "alertpath_tunnel", "run", "--config", str(self.file), *self.options]
+        return [sys.executable, *(["-c", LAUNCHER, *map(str, self.passed), "--"] if self.passed else []), *run]
+
     def start(self, **environment: str) -> None:
         """Start, and wait for READY=1 on a notify socket of our own."""
         self.write()
@@ -355,7 +374,8 @@ class Tunnel:
         self._notices.bind(address)
         with self.log.open("ab") as log, self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "alertpath_tunnel", "run", "--config", str(self.file)],
+                self.command(),
+                pass_fds=self.passed,
                 stdout=log,
                 stderr=errors,
                 env={**os.environ, "PYTHONPATH": str(SOURCE), "NOTIFY_SOCKET": address, **environment},

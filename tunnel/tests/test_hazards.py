@@ -379,7 +379,7 @@ def test_a_tunnel_that_forwards_to_itself_notices(tmp_path: Path) -> None:
         assert "circle" in str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
 
 
-# -- encryption towards the next hop -------------------------------------------------------------------------------------
+# -- encryption towards the next hop --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hidden", [b"250-hop\r\n250 XXXXXXXX\r\n", b"250-hop\r\n250 STARTTLS\r\n"])

@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from alertpath_tunnel import __version__
-from alertpath_tunnel.config.load import load
-from alertpath_tunnel.config.problems import ConfigError
-from alertpath_tunnel.net.runtime import build_runtime
+from alertpath_tunnel.config.load import examine, read_text
+from alertpath_tunnel.config.problems import ConfigError, Problem
+from alertpath_tunnel.net.runtime import assemble, read_files
 from alertpath_tunnel.ops.journal import Journal
 from alertpath_tunnel.service import serve
+
+_MOST_WORKERS = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "run":
-                asyncio.run(serve(options.config, Journal(sys.stdout)))
+                serve(options.config, options.workers, Journal(sys.stdout))
             case "check":
-                _check(options.file, files=not options.no_files)
+                return _check(options.file, files=not options.no_files, as_json=options.json)
             case _:
                 sys.stdout.write(f"alertpath-tunnel {__version__}\n")
     except ConfigError as error:
@@ -36,19 +38,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check(file: Path, files: bool) -> None:
-    config, warnings = load(file)
-    problems = list(warnings)
+def _check(file: Path, files: bool, as_json: bool) -> int:
+    """Tell everything that is wrong with `file` and with what it names; return the exit status."""
+    problems = _findings(file, files)
+    if as_json:
+        sys.stdout.write(json.dumps([problem.as_dict(str(file)) for problem in problems], indent=2) + "\n")
+    else:
+        sys.stderr.write("".join(problem.render(str(file)) + "\n" for problem in problems))
+    return int(any(not problem.warning for problem in problems))
+
+
+def _findings(file: Path, files: bool) -> list[Problem]:
+    try:
+        config, problems = examine(read_text(file), file)
+    except ConfigError as error:
+        return list(error.problems)
     if files:
-        try:
-            build_runtime(config)
-        except ConfigError as error:
-            errors = [problem for problem in error.problems if not problem.warning]
-            if errors:
-                raise ConfigError(str(file), errors) from None
-            problems.extend(error.problems)
-    for problem in problems:
-        sys.stderr.write(problem.render(str(file)) + "\n")
+        told = {problem.path for problem in problems}
+        contents, more = read_files(config)
+        problems += [problem for problem in more if problem.path not in told]
+        if not problems:
+            assemble(config, contents)
+    return problems
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"use 1 to {_MOST_WORKERS}")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,8 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="serve in the foreground")
     run.add_argument("--config", type=Path, required=True, metavar="FILE")
+    run.add_argument(
+        "--workers", type=_workers, default=1, metavar="N", help=f"processes that carry mail, 1 to {_MOST_WORKERS}"
+    )
     check = commands.add_parser("check", help="tell everything that is wrong with a configuration")
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--no-files", action="store_true", help="do not read the files it names")
+    check.add_argument("--json", action="store_true", help="write the findings to standard output as JSON")
     commands.add_parser("version", help="print the version")
     return parser

@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path
 
 from alertpath_tunnel.config.load import load
-from alertpath_tunnel.config.problems import ConfigError
 from alertpath_tunnel.net.runtime import Runtime, build_runtime
-from alertpath_tunnel.net.server import Server
 from alertpath_tunnel.ops.journal import Journal
-from alertpath_tunnel.ops.notify import notify, reloading
+from alertpath_tunnel.process.supervisor import Supervisor
 
 
 def prepare(file: Path, journal: Journal) -> Runtime:
@@ -25,46 +21,6 @@ def prepare(file: Path, journal: Journal) -> Runtime:
     return build_runtime(config)
 
 
-async def serve(file: Path, journal: Journal) -> None:
+def serve(file: Path, workers: int, journal: Journal) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError when it cannot begin."""
-    loop = asyncio.get_running_loop()
-    stop, reload = asyncio.Event(), asyncio.Event()
-    runtime = prepare(file, journal)
-    server = Server(runtime, journal)
-    await server.apply(runtime)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
-    journal.write({"event": "ready", "listening": [f"{host} {port}" for host, port in server.addresses]})
-    notify("READY=1")
-    while not stop.is_set():
-        await _either(stop, reload)
-        if reload.is_set() and not stop.is_set():
-            reload.clear()
-            runtime = await _reload(file, server, runtime, journal)
-    notify("STOPPING=1")
-    broken = await server.drain(runtime.config.timeouts.drain)
-    journal.write({"event": "stopped", "sessions_broken_off": broken})
-
-
-async def _reload(file: Path, server: Server, current: Runtime, journal: Journal) -> Runtime:
-    reloading()
-    try:
-        runtime = prepare(file, journal)
-        await server.apply(runtime)
-    except ConfigError as error:
-        journal.write({"event": "reload refused", "reason": str(error)})
-        runtime = current
-    else:
-        journal.write({"event": "reloaded", "listening": [f"{host} {port}" for host, port in server.addresses]})
-    notify("READY=1")
-    return runtime
-
-
-async def _either(*waited: asyncio.Event) -> None:
-    tasks = [asyncio.ensure_future(event.wait()) for event in waited]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+    Supervisor(file, workers, journal, prepare).run()

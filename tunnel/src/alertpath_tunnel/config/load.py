@@ -14,6 +14,7 @@ from pathlib import Path
 from alertpath_tunnel.config.elements import read_element
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Config, Limits, Timeouts
+from alertpath_tunnel.config.operation import read_log_levels, read_status
 from alertpath_tunnel.config.problems import ConfigError, Problem
 from alertpath_tunnel.config.references import check_references
 from alertpath_tunnel.config.services import read_service
@@ -21,6 +22,7 @@ from alertpath_tunnel.config.tunnels import read_interfaces, read_tunnel
 from alertpath_tunnel.config.upstreams import read_upstream
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
+_LARGEST = 16 * 1024 * 1024
 _BOUNDS = {"mime_depth": 100, "errors": 1000}
 
 
@@ -30,15 +32,31 @@ class _DuplicateKey(Exception):
 
 def load(file: Path) -> tuple[Config, tuple[Problem, ...]]:
     """Return the configuration of `file` and the warnings about it. Raises ConfigError with every error."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), [Problem("$", None, f"cannot be read: {error}", "check path and mode")]) from error
-    return parse(text, file)
+    return _accepted(*examine(read_text(file), file))
 
 
 def parse(text: str, file: Path) -> tuple[Config, tuple[Problem, ...]]:
     """The same for the text of a file."""
+    return _accepted(*examine(text, file))
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a configuration file. Raises ConfigError when it cannot be read or is too large."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ConfigError(str(file), [Problem("$", None, f"is larger than {_LARGEST} octets", "shorten it")])
+        return content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(file), [Problem("$", None, f"cannot be read: {error}", "check path and mode")]) from error
+
+
+def examine(text: str, file: Path) -> tuple[Config, list[Problem]]:
+    """Return what can be understood of a configuration, and every problem, errors among them.
+
+    Raises ConfigError when the text is not JSON at all.
+    """
     try:
         document = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, _DuplicateKey, RecursionError) as error:
@@ -46,9 +64,12 @@ def parse(text: str, file: Path) -> tuple[Config, tuple[Problem, ...]]:
     problems: list[Problem] = []
     config = _read(Fields(document, "$", problems), file)
     check_references(config, problems)
-    errors = [problem for problem in problems if not problem.warning]
-    if errors:
-        raise ConfigError(str(file), errors)
+    return config, problems
+
+
+def _accepted(config: Config, problems: list[Problem]) -> tuple[Config, tuple[Problem, ...]]:
+    if any(not problem.warning for problem in problems):
+        raise ConfigError(str(config.file), [problem for problem in problems if not problem.warning])
     return config, tuple(problems)
 
 
@@ -75,6 +96,9 @@ def _read(fields: Fields, file: Path) -> Config:
         services=tuple(read_service(item) for item in fields.children("services")),
         limits=Limits(**_numbers(fields.child("limits"), Limits(), 2**40)),
         timeouts=Timeouts(**_numbers(fields.child("timeouts"), Timeouts(), 86400)),
+        node_labels=fields.strings("node_labels", ()),
+        status=read_status(fields.child("status")) if fields.has("status") else None,
+        log_levels=read_log_levels(fields.child("log_levels")),
     )
     fields.close()
     return config

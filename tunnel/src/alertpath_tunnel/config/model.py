@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -37,8 +38,11 @@ class TunnelTls:
     certificate: Certificate | None
     ciphers: str | None  # OpenSSL's form, separated by colons
     minimum_version: str
+    maximum_version: str | None
     client_certificates: str  # CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED
     client_ca: File | None
+    client_crl: File | None
+    clear_text_clients: tuple[Network, ...]  # whom `required` does not bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,21 @@ class Tunnel:
     description: str
     enabled: bool
     start_without_service: bool
+    label: str | None
     addresses: tuple[str, ...]
     port: int
     tls: TunnelTls
     clients: tuple[Network, ...]
     proxy_protocol: tuple[Network, ...]  # who must begin with a PROXY header, and is believed
     idle: int  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where metrics, health and readiness are served: a loopback address."""
+
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ class Timeouts:
     pool_idle: int = 10  # below the patience of common servers (30 and more) and balancers
     pool_age: int = 300  # so that a next hop that was down gets its mail back
     drain: int = 30
+    retire: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +155,22 @@ class Config:
     services: tuple[Service, ...]
     limits: Limits
     timeouts: Timeouts
+    node_labels: tuple[str, ...]
+    status: Status | None
+    log_levels: Mapping[str, str]  # facility -> level
 
     def service_of(self, tunnel: str) -> Service | None:
         """Return the enabled service of a tunnel."""
         return next((service for service in self.services if service.enabled and tunnel in service.tunnels), None)
+
+    def loads(self, tunnel: Tunnel) -> bool:
+        """Whether this node loads `tunnel`: it is enabled, and bears no label or one of the node's."""
+        return tunnel.enabled and (tunnel.label is None or tunnel.label in self.node_labels)
 
     def active_tunnels(self) -> tuple[Tunnel, ...]:
         """Return the tunnels that listen."""
         return tuple(
             tunnel
             for tunnel in self.tunnels
-            if tunnel.enabled and (tunnel.start_without_service or self.service_of(tunnel.name))
+            if self.loads(tunnel) and (tunnel.start_without_service or self.service_of(tunnel.name))
         )

@@ -6,8 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+# A value under such a name may be a secret that was written into the wrong place.
+_SECRET = re.compile(r"pass|secret|token|credential|key|pin\b", re.IGNORECASE)
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,30 @@ class Problem:
     warning: bool = False
 
     def render(self, file: str) -> str:
-        """Return one line for the administrator. Only values of the configuration appear, and those are no secrets."""
-        shown = json.dumps(self.value, ensure_ascii=False, default=str)
-        if len(shown) > 80:
-            shown = shown[:77] + "..."
+        """Return one line of ASCII for the administrator.
+
+        What may be a secret is left out: a value whose key sounds like one, unless it is the path of a file.
+        """
         kind = "warning" if self.warning else "error"
-        return f"{file}: {kind}: {self.path}: {self.message} (value: {shown}); {self.remedy}"
+        line = f"{file}: {kind}: {self.path}: {self.message} (value: {self._shown()}); {self.remedy}"
+        # Names and values are the author's: no line end, no control character and no lone surrogate of theirs gets out.
+        return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in line)
+
+    def as_dict(self, file: str) -> dict[str, str]:
+        """Return the finding as data, for programs."""
+        kind = "warning" if self.warning else "error"
+        found = {"file": file, "kind": kind, "path": self.path, "message": self.message}
+        return {**found, "value": self._shown(), "remedy": self.remedy}
+
+    def _shown(self) -> str:
+        last = self.path.rpartition(".")[2]
+        if _SECRET.search(last) and isinstance(self.value, str) and not self.value.startswith(("/", "credentials:")):
+            return "not shown"
+        try:
+            shown = json.dumps(self.value, default=str)
+        except RecursionError:
+            return "nested too deeply to show"
+        return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
 
 
 class ConfigError(Exception):

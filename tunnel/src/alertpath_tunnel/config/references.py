@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
 
 from alertpath_tunnel.config.model import Config
 from alertpath_tunnel.config.problems import Problem
@@ -25,6 +26,7 @@ def _problems(config: Config) -> Iterator[Problem]:
     yield from _unique("$.services", (service.name for service in config.services))
     yield from _services(config)
     yield from _ports(config)
+    yield from _status(config)
     yield from _elements(config)
     if config.limits.bytes_in_flight < config.limits.message_bytes:
         yield Problem(
@@ -75,15 +77,14 @@ def _services(config: Config) -> Iterator[Problem]:
 def _ports(config: Config) -> Iterator[Problem]:
     taken: dict[tuple[str, int], str] = {}
     for index, tunnel in enumerate(config.tunnels):
-        if not tunnel.enabled:
+        if not config.loads(tunnel):
             continue
         for address in tunnel.addresses:
-            wildcard = "::" if ":" in address else "0.0.0.0"  # noqa: S104 - compared, not bound
-            other = taken.get((address, tunnel.port)) or taken.get((wildcard, tunnel.port))
+            other = next((name for spot, name in taken.items() if _meet(spot, (address, tunnel.port))), None)
             if other:
                 at = f"$.tunnels[{index}].port"
-                yield Problem(at, tunnel.port, f"is taken at {address} by tunnel {other}", "use another port")
-            taken[(address, tunnel.port)] = tunnel.name
+                yield Problem(at, tunnel.port, f"is taken at {address} by {other}", "use another port")
+            taken.setdefault((address, tunnel.port), f"tunnel {tunnel.name}")
         if tunnel.start_without_service or config.service_of(tunnel.name):
             continue
         yield Problem(
@@ -93,6 +94,22 @@ def _ports(config: Config) -> Iterator[Problem]:
             "name it in a service, or set start_without_service",
             warning=True,
         )
+
+
+def _meet(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether two sockets claim one port of one address, which a wildcard of the same family does."""
+    if one[1] != other[1] or (":" in one[0]) != (":" in other[0]):
+        return False
+    return one[0] == other[0] or any(ip_address(address).is_unspecified for address in (one[0], other[0]))
+
+
+def _status(config: Config) -> Iterator[Problem]:
+    if config.status is None:
+        return
+    spot = (config.status.address, config.status.port)
+    for tunnel in config.tunnels:
+        if config.loads(tunnel) and any(_meet(spot, (address, tunnel.port)) for address in tunnel.addresses):
+            yield Problem("$.status.port", config.status.port, f"is taken by tunnel {tunnel.name}", "use another port")
 
 
 def _elements(config: Config) -> Iterator[Problem]:

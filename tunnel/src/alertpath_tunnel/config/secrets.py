@@ -25,6 +25,12 @@ class FileProblem(Exception):
 
 def resolve(file: File) -> Path:
     """Return the path of `file`. Raises FileProblem when it lies among credentials and there are none."""
+    try:
+        unusable = b"\0" in os.fsencode(file.name)
+    except UnicodeEncodeError:
+        unusable = True
+    if unusable:
+        raise FileProblem(Problem(file.at, file.name, "cannot be the name of a file", "correct it"))
     if not file.name.startswith(_CREDENTIALS):
         return Path(file.name)
     directory = os.environ.get("CREDENTIALS_DIRECTORY")

@@ -5,17 +5,40 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
+
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Service
 from alertpath_tunnel.config.ruleset import read_profiles
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+
+
+def _canonical(name: str) -> str | None:
+    """Return the form in which a name or local address is looked up, None when it is neither."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        lowered = name.lower().removesuffix(".")
+        return lowered if lowered == "*" or _HOST.fullmatch(lowered) else None
 
 
 def read_service(fields: Fields) -> Service:
     """Read one service."""
     fields.choice("type", ("SMTP",), "SMTP")
     names = fields.child("hostnames")
-    hostnames = {name.lower(): names.string(name) for name in names.names()}
-    if not hostnames:
+    hostnames: dict[str, str] = {}
+    for name in names.names():
+        key = _canonical(name)
+        if key is None:
+            names.wrong(name, "is no host name, address or *", "use what clients ask for by SNI or connect to")
+        elif key in hostnames:
+            names.wrong(name, "stands twice, written differently", "remove one of them")
+        else:
+            hostnames[key] = names.string(name)
+    if not names.names():
         fields.wrong("hostnames", "maps nothing", 'map at least "*" to the name of an upstream')
     service = Service(
         name=fields.string("name", longest=256),

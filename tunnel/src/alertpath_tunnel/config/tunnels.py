@@ -15,6 +15,14 @@ from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, Tu
 
 _CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
 VERSIONS = ("1.2", "1.3")
+# DSG's names -> the highest version they allow; both old names mean "negotiate" to OpenSSL.
+_SSL_VERSIONS: dict[str, str | None] = {
+    "PROTOCOL_SSLv23": None,
+    "PROTOCOL_TLS": None,
+    "PROTOCOL_TLS_SERVER": None,
+    "PROTOCOL_TLSv1_2": "1.2",
+}
+_STRENGTH = 112  # bits; NIST SP 800-57 part 1
 
 
 def file_field(fields: Fields, key: str, required: bool) -> File | None:
@@ -40,16 +48,20 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
             settings.wrong(key, "is a setting of SSH and has no use here", "remove it", warning=True)
     settings.close()
     tls = _tls(fields.child("tls"), options)
+    clients = read_networks(fields, "clients")
+    if not clients:
+        fields.wrong("clients", "allows nobody", "list the addresses that may connect", warning=True)
     tunnel = Tunnel(
         name=fields.string("name", longest=256),
         description=fields.string("description", "", empty=True),
         enabled=fields.boolean("enabled", True),
         start_without_service=fields.boolean("start_without_service", False),
+        label=fields.string("label", longest=256) if fields.has("label") else None,
         addresses=_addresses(fields, interfaces),
         port=fields.integer("port", 1, 65535),
         tls=tls,
-        clients=_clients(fields),
-        proxy_protocol=_proxies(fields),
+        clients=clients,
+        proxy_protocol=read_networks(fields, "proxy_protocol"),
         idle=idle,
     )
     fields.close()
@@ -96,29 +108,14 @@ def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
-def _clients(fields: Fields) -> tuple[Network, ...]:
-    values = fields.strings("clients", ())
+def read_networks(fields: Fields, key: str) -> tuple[Network, ...]:
+    """Read a list of addresses and networks."""
     networks: list[Network] = []
-    for index, value in enumerate(values):
+    for index, value in enumerate(fields.strings(key, ())):
         try:
             networks.append(ip_network(value))
         except ValueError as error:
-            fields.problem(
-                f"{fields.at('clients')}[{index}]", value, f"is no network: {error}", "use 192.0.2.0/24 or so"
-            )
-    if not values:
-        fields.wrong("clients", "allows nobody", "list the addresses that may connect", warning=True)
-    return tuple(networks)
-
-
-def _proxies(fields: Fields) -> tuple[Network, ...]:
-    networks: list[Network] = []
-    for index, value in enumerate(fields.strings("proxy_protocol", ())):
-        try:
-            networks.append(ip_network(value))
-        except ValueError as error:
-            at = f"{fields.at('proxy_protocol')}[{index}]"
-            fields.problem(at, value, f"is no network: {error}", "use 192.0.2.10 or so, the address of the balancer")
+            fields.problem(f"{fields.at(key)}[{index}]", value, f"is no network: {error}", "use 192.0.2.0/24 or so")
     return tuple(networks)
 
 
@@ -128,7 +125,7 @@ def _ssl_options(settings: Fields) -> Fields:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             settings.wrong("ssl_options", f"is no JSON: {error}", "write an object")
             value = None
     return Fields({} if value is None else value, settings.at("ssl_options"), settings.problems)
@@ -140,23 +137,39 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
     client_ca = file_field(options, "ca_certs", required=False)
     if requirement != "CERT_NONE" and client_ca is None:
         options.wrong("ca_certs", f"is needed with {requirement}: no client could connect", "name a PEM file of CAs")
-    if options.string("ssl_version", "PROTOCOL_SSLv23") not in ("PROTOCOL_SSLv23", "PROTOCOL_TLS"):
-        options.wrong("ssl_version", "pins a protocol version", "leave it out and set tls.minimum_version")
+    client_crl = file_field(options, "crl_file", required=False)
+    if client_crl and requirement == "CERT_NONE":
+        options.wrong("crl_file", "is never looked at with CERT_NONE", "set cert_reqs, or remove it")
+    version = options.string("ssl_version", "PROTOCOL_SSLv23")
+    if version not in _SSL_VERSIONS:
+        known = ", ".join(_SSL_VERSIONS)
+        options.wrong("ssl_version", "is unknown or below TLS 1.2", f"use one of {known}, or leave it out")
     options.close()
     certificate = _certificate(fields.child("certificate")) if fields.has("certificate") else None
     if mode != "none" and certificate is None:
         fields.wrong("certificate", f"is needed with mode {mode}", "name chain and key, or set mode to none")
     if mode == "none" and requirement != "CERT_NONE":
         fields.wrong("mode", "offers no TLS, but client certificates are asked for", "set cert_reqs to CERT_NONE")
+    minimum = fields.choice("minimum_version", VERSIONS, "1.2")
+    maximum = _SSL_VERSIONS.get(version)
+    if maximum and minimum > maximum:
+        fields.wrong("minimum_version", f"is above ssl_version {version}", "remove one of them")
     tls = TunnelTls(
         mode=mode,
         required=fields.boolean("required", mode != "none"),
         certificate=certificate,
         ciphers=_ciphers(fields),
-        minimum_version=fields.choice("minimum_version", VERSIONS, "1.2"),
+        minimum_version=minimum,
+        maximum_version=maximum,
         client_certificates=requirement,
         client_ca=client_ca,
+        client_crl=client_crl,
+        clear_text_clients=read_networks(fields, "clear_text_clients"),
     )
+    if tls.clear_text_clients and not (mode == "starttls" and tls.required):
+        fields.wrong("clear_text_clients", "are exempt from nothing", "use it with mode starttls and required")
+    if requirement == "CERT_REQUIRED" and mode == "starttls" and not tls.required:
+        fields.wrong("required", "lets clients in without their certificate", "set it to true", warning=True)
     if mode == "none" and tls.required:
         fields.wrong("required", "cannot be met with mode none", "set mode to starttls or implicit")
     fields.close()
@@ -181,9 +194,17 @@ def _ciphers(fields: Fields) -> str | None:
     value = fields.string("ciphers")
     names = [name for name in re.split(r"[:;,]", value) if name]
     for name in names:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            context.set_ciphers(name.lstrip("!-+"))
-        except ssl.SSLError:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(name.lstrip("!-+"))
+        except (ssl.SSLError, ValueError):
             fields.wrong("ciphers", f"{name} is no cipher this OpenSSL knows", "correct or remove it")
-    return ":".join(names)
+    joined = ":".join(names)
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers(joined)
+    except (ssl.SSLError, ValueError):
+        fields.wrong("ciphers", "leaves no cipher to use", "name at least one")
+        return None
+    if any(cipher["strength_bits"] < _STRENGTH or "NULL" in cipher["name"] for cipher in context.get_ciphers()):
+        fields.wrong("ciphers", "allows a cipher under 112 bits", "remove it")
+    return joined

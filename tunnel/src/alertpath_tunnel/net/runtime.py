@@ -59,8 +59,17 @@ class Runtime:
     tunnels: tuple[RunningTunnel, ...]
 
 
-def build_runtime(config: Config) -> Runtime:
-    """Read every file the configuration names. Raises ConfigError with all that cannot be used."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the files that a configuration names came to."""
+
+    contexts: Mapping[str, ssl.SSLContext | None]  # of tunnels
+    hops: Mapping[str, NextHop]
+    elements: Mapping[str, Protect]
+
+
+def read_files(config: Config) -> tuple[Files, list[Problem]]:
+    """Read every file the configuration names; return what they hold and everything that is wrong with them."""
     collector = _Collector()
     contexts = {tunnel.name: collector.attempt(server_context, tunnel.tls) for tunnel in config.tunnels}
     hops = {upstream.name: _hop(upstream, collector) for upstream in config.upstreams}
@@ -70,13 +79,24 @@ def build_runtime(config: Config) -> Runtime:
         if element.key_file:
             key = collector.attempt(_key, File(element.key_file, element.at)) or b""
         elements[element.name] = build(element, key)
-    if collector.problems:
-        raise ConfigError(str(config.file), collector.problems)
-    running = {service.name: _service(service, config, hops, elements) for service in config.services}
+    return Files(contexts, hops, elements), collector.problems
+
+
+def build_runtime(config: Config) -> Runtime:
+    """Read every file the configuration names. Raises ConfigError with all that cannot be used."""
+    files, problems = read_files(config)
+    if problems:
+        raise ConfigError(str(config.file), problems)
+    return assemble(config, files)
+
+
+def assemble(config: Config, files: Files) -> Runtime:
+    """Put together what runs."""
+    running = {service.name: _service(service, config, files.hops, files.elements) for service in config.services}
     tunnels = []
     for tunnel in config.active_tunnels():
         service = config.service_of(tunnel.name)
-        tunnels.append(RunningTunnel(tunnel, contexts[tunnel.name], running[service.name] if service else None))
+        tunnels.append(RunningTunnel(tunnel, files.contexts[tunnel.name], running[service.name] if service else None))
     return Runtime(config, tuple(tunnels))
 
 

@@ -8,74 +8,71 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Mapping
 
-from alertpath_tunnel.config.problems import ConfigError, Problem
 from alertpath_tunnel.net import proxy
+from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel, Runtime
 from alertpath_tunnel.net.session import Session
 from alertpath_tunnel.net.wire import Wire
+from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.journal import Journal
 from alertpath_tunnel.smtp import tables
 from alertpath_tunnel.smtp.reply import Reply
 
-_BACKLOG = 512
+_BACKLOG = 1024
 Address = tuple[str, int]
 
 
 class Server:
-    """Owns the listening sockets and the sessions."""
+    """Accepts connections at sockets that are open already, and owns the sessions."""
 
-    def __init__(self, runtime: Runtime, journal: Journal) -> None:
+    def __init__(self, runtime: Runtime, journal: Journal, counters: Counters) -> None:
         self._runtime = runtime
         self._journal = journal
+        self._counters = counters
         self._budget = Budget(runtime.config.limits.bytes_in_flight)
-        self._listeners: dict[Address, asyncio.Server] = {}
-        self._tunnels: dict[Address, RunningTunnel] = {}
         self._pool = Pool()
         self._greeting: set[asyncio.Task[None]] = set()  # balancers whose PROXY header is awaited
+        self._listeners: list[asyncio.Server] = []
+        self._tunnels: dict[Address, RunningTunnel] = {
+            (ip, running.tunnel.port): running for running in runtime.tunnels for ip in running.tunnel.addresses
+        }
         self._sessions: dict[asyncio.Task[None], tuple[Session, str]] = {}
         self._per_client: Counter[str] = Counter()
+        self._retired = False
+        self.empty = asyncio.Event()
+        """Set when nothing is accepted any more and no session is left."""
 
     @property
-    def addresses(self) -> list[Address]:
-        """Where the service listens."""
-        return list(self._listeners)
+    def bytes_in_flight(self) -> int:
+        return self._budget.used
 
-    async def apply(self, runtime: Runtime) -> None:
-        """Run by `runtime` from now on; sessions under way keep what they began with.
-
-        Raises ConfigError when a socket cannot be had, and nothing has changed then.
-        """
-        wanted = {(ip, running.tunnel.port): running for running in runtime.tunnels for ip in running.tunnel.addresses}
-        fresh: dict[Address, socket.socket] = {}
-        try:
-            for address in wanted.keys() - self._listeners.keys():
-                fresh[address] = _listen(address, runtime)
-        except ConfigError:
-            for opened in fresh.values():
-                opened.close()
-            raise
-        self._runtime = runtime
-        self._budget.limit = runtime.config.limits.bytes_in_flight
-        self._tunnels = wanted
-        for address in self._listeners.keys() - wanted.keys():
-            self._listeners.pop(address).close()
+    async def start(self, sockets: Mapping[Address, socket.socket]) -> None:
+        """Accept connections at `sockets`, whose addresses are those of the tunnels."""
         loop = asyncio.get_running_loop()
-        for address, opened in fresh.items():
-            self._listeners[address] = await loop.create_server(
-                lambda at=address: Wire(lambda wire: self._accept(wire, at)),  # type: ignore[misc]
-                sock=opened,
-                backlog=_BACKLOG,
-            )
+        for address, opened in sockets.items():
+            if address in self._tunnels:
+                listener = await loop.create_server(
+                    lambda at=address: Wire(lambda wire: self._accept(wire, at)),  # type: ignore[misc]
+                    sock=opened,
+                    backlog=_BACKLOG,
+                )
+                self._listeners.append(listener)
 
-    async def drain(self, timeout: float) -> int:
-        """Stop listening, let transactions end, and return how many sessions had to be broken off."""
-        for listener in self._listeners.values():
+    def retire(self) -> None:
+        """Accept nothing more; sessions under way go on to their end."""
+        self._retired = True
+        for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        self._look_whether_empty()
+
+    async def drain(self, timeout: float) -> int:
+        """Stop accepting, let transactions end, and return how many sessions had to be broken off."""
+        self.retire()
         for session, _client in self._sessions.values():
             session.drain()
         for greeting in self._greeting:
@@ -92,16 +89,17 @@ class Server:
         return len(late)
 
     def _accept(self, wire: Wire, address: Address) -> None:
-        tunnel = self._tunnels.get(address)
+        tunnel = self._tunnels[address]
         peer = wire.get_extra("peername")
-        client = _plain(str(peer[0])) if isinstance(peer, tuple) else ""
-        if tunnel is None or not client:
+        client = plain(str(peer[0])) if isinstance(peer, tuple) else ""
+        self._counters.add("connections")
+        if not client:
             wire.abort()
-        elif any(ip_address(client) in network for network in tunnel.tunnel.proxy_protocol):
+        elif within(client, tunnel.tunnel.proxy_protocol):
             wire.hold_reading()
             task = asyncio.get_running_loop().create_task(self._proxied(wire, tunnel, client))
             self._greeting.add(task)
-            task.add_done_callback(self._greeting.discard)
+            task.add_done_callback(self._greeted)
         else:
             self._begin(wire, tunnel, client)
 
@@ -114,11 +112,15 @@ class Server:
             self._journal.write({**record, "reason": str(error) or type(error).__name__})
             return
         wire.release_reading()
-        self._begin(wire, tunnel, _plain(client) if client else balancer)
+        self._begin(wire, tunnel, plain(client) if client else balancer)
+
+    def _greeted(self, task: asyncio.Task[None]) -> None:
+        self._greeting.discard(task)
+        self._look_whether_empty()
 
     def _begin(self, wire: Wire, tunnel: RunningTunnel, client: str) -> None:
         limits = self._runtime.config.limits
-        if not _allowed(tunnel, client):
+        if not within(client, tunnel.tunnel.clients):
             self._refuse(wire, tunnel, client, tables.NOT_ALLOWED)
         elif len(self._sessions) >= limits.connections or self._per_client[client] >= limits.connections_per_client:
             self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
@@ -127,13 +129,20 @@ class Server:
             task = asyncio.get_running_loop().create_task(session.run())
             self._sessions[task] = (session, client)
             self._per_client[client] += 1
+            self._counters.put("sessions", len(self._sessions))
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         _session, client = self._sessions.pop(task)
+        self._counters.put("sessions", len(self._sessions))
         self._per_client[client] -= 1
         if not self._per_client[client]:
             del self._per_client[client]
+        self._look_whether_empty()
+
+    def _look_whether_empty(self) -> None:
+        if self._retired and not self._sessions and not self._greeting:
+            self.empty.set()
 
     def _refuse(self, wire: Wire, tunnel: RunningTunnel, client: str, reply: Reply) -> None:
         if tunnel.tunnel.tls.mode != "implicit":
@@ -141,31 +150,3 @@ class Server:
         wire.close()
         record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": client}
         self._journal.write({**record, "reply": reply.code, "reason": reply.lines[0].decode()})
-
-
-def _allowed(tunnel: RunningTunnel, client: str) -> bool:
-    address = ip_address(client)
-    return any(address in network for network in tunnel.tunnel.clients)
-
-
-def _plain(address: str) -> str:
-    """Return an address without its scope, and an IPv4 address that is mapped into IPv6 as what it is."""
-    found = ip_address(address.split("%", 1)[0])
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return str(mapped or found)
-
-
-def _listen(address: Address, runtime: Runtime) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind(address)
-    except OSError as error:
-        opened.close()
-        remedy = "check that the address is this host's and the port is free and allowed"
-        problem = Problem("$.tunnels", f"{address[0]}:{address[1]}", f"cannot listen: {error.strerror}", remedy)
-        raise ConfigError(str(runtime.config.file), [problem]) from None
-    return opened

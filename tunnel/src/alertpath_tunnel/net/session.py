@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from alertpath_tunnel.net.addresses import within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import NextHop, RunningTunnel
@@ -69,7 +70,7 @@ class Session:
             recipients=config.limits.recipients,
             errors=config.limits.errors,
             tls_offered=tls.mode == "starttls",
-            tls_required=tls.mode == "starttls" and tls.required,
+            tls_required=tls.mode == "starttls" and tls.required and not within(self.client, tls.clear_text_clients),
         )
         self._machine = ServerSession(policy, tls_active=tls.mode == "implicit")
 

@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from alertpath_tunnel.config.model import TunnelTls, UpstreamTls
+from alertpath_tunnel.config.model import File, TunnelTls, UpstreamTls
 from alertpath_tunnel.config.problems import Problem
 from alertpath_tunnel.config.secrets import FileProblem, check_private, read_secret, resolve
 
@@ -31,6 +31,8 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[tls.minimum_version]
+    if tls.maximum_version:
+        context.maximum_version = _VERSIONS[tls.maximum_version]
     # Renegotiation lets a client make us work for nothing.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.sni_callback = _remember
@@ -51,6 +53,8 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
     context.verify_mode = _REQUIREMENTS[tls.client_certificates]
     if tls.client_ca:
         _load_ca(context, tls.client_ca.at, tls.client_ca.name, resolve(tls.client_ca))
+    if tls.client_crl:
+        _load_crl(context, tls.client_crl)
     return context
 
 
@@ -94,6 +98,14 @@ def _load_ca(context: ssl.SSLContext, at: str, name: str, path: Path) -> None:
     except (OSError, ssl.SSLError) as error:
         problem = Problem(at, name, f"cannot be used as CA: {_reason(error)}", "name a PEM file of CA certificates")
         raise FileProblem(problem) from None
+
+
+def _load_crl(context: ssl.SSLContext, file: File) -> None:
+    """From now on every client's certificate is looked up in the list; one that has run out lets nobody in."""
+    _load_ca(context, file.at, file.name, resolve(file))
+    if not context.cert_store_stats()["crl"]:
+        raise FileProblem(Problem(file.at, file.name, "holds no revocation list", "name a PEM file with X509 CRL"))
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def _reason(error: Exception) -> str:

@@ -8,10 +8,15 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import re
+import secrets
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
+from alertpath_tunnel.ops.board import Counters
+from alertpath_tunnel.ops.levels import classify, wanted
 from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp.reply import Reply
 
@@ -22,15 +27,32 @@ _ENHANCED = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 class Journal:
     """Writes records to a stream that the service manager collects."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(
+        self, stream: TextIO, levels: Mapping[str, str] = {}, counters: Counters | None = None, **fixed: object
+    ) -> None:
         self._stream = stream
+        self._levels = levels
+        self._counters = counters
+        self._fixed = fixed
+
+    def child(self, levels: Mapping[str, str], counters: Counters | None, **fixed: object) -> Journal:
+        """Return a journal on the same stream; every line of it bears `fixed`, and is counted in `counters`."""
+        return Journal(self._stream, levels, counters, **fixed)
 
     def write(self, record: dict[str, object]) -> None:
+        """Write one line, unless the level of its facility leaves it out. It is counted in either case."""
+        if self._counters:
+            self._counters.observe(record)
+        facility, level = classify(record)
+        if not wanted(record, facility, level, self._levels):
+            return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"time": now, **record}, ensure_ascii=True, separators=(",", ":"))
+        whole = {"time": now, "facility": facility, "level": level, **self._fixed, **record}
+        line = json.dumps(whole, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
         try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
+            # One call for each line, past any buffer: lines of several processes do not mix, and on a full disk a
+            # line is lost where a buffer would grow.
+            os.write(self._stream.fileno(), line)
         except OSError:
             # Mail does not stop because nobody listens to the log.
             return
@@ -60,6 +82,7 @@ class Transaction:
         self._refused = 0
         self._record: dict[str, object] = {
             "event": "transaction",
+            "client_correlation_handle": secrets.token_hex(8),
             "session": session,
             "tunnel": tunnel,
             "client_ip": client,

@@ -9,6 +9,8 @@ import os
 import socket
 import time
 
+_PATIENCE = 0.5  # seconds
+
 
 def notify(*assignments: str) -> None:
     """Send assignments such as READY=1 to $NOTIFY_SOCKET; without one, do nothing."""
@@ -18,14 +20,21 @@ def notify(*assignments: str) -> None:
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        channel.settimeout(_PATIENCE)
         try:
             channel.connect(address)
             channel.sendall("\n".join(assignments).encode())
         except OSError:
-            # A manager that does not listen is no reason to refuse mail.
+            # A manager that does not listen, or whose queue is full, is no reason to refuse mail.
             return
 
 
 def reloading() -> None:
     """Announce a reload; Type=notify-reload wants the time of it."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+
+def watchdog() -> None:
+    """Give the manager a sign of life, where it asks for them."""
+    if os.environ.get("WATCHDOG_USEC"):
+        notify("WATCHDOG=1")

@@ -1,0 +1,430 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the service: workers, restarts, socket activation, reload and drain under load, status, log levels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import SOURCE, Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
+from test_end_to_end import CARD, MASKED
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that `pid` began."""
+    return {int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def eventually(true: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as page:
+            return page.status, page.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Load:
+    """Clients that deliver without pause, a connection each message; what each saw is counted."""
+
+    def __init__(self, port: int, clients: int = 4) -> None:
+        self.accepted: list[bytes] = []
+        self.refused: list[str] = []
+        self.interrupted: list[str] = []
+        self._port, self._stop = port, threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Load]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            for thread in self._threads:
+                thread.join(30)
+
+    def _run(self, number: int) -> None:
+        count = 0
+        while not self._stop.is_set():
+            count += 1
+            mark = b"<%d.%d@load.test>" % (number, count)
+            try:
+                client = Client(self._port, timeout=20)
+            except OSError as error:
+                self.refused.append(repr(error))
+                continue
+            try:
+                self._deliver(client, mark)
+            except OSError as error:
+                self.interrupted.append(repr(error))
+            finally:
+                client.close()
+
+    def _deliver(self, client: Client, mark: bytes) -> None:
+        greeting = client.reply()
+        reply = client.ask(b"EHLO load.test\r\n") if greeting.startswith("220") else greeting
+        if reply.startswith("250"):
+            reply = client.deliver(b"Message-ID: %s\r\n\r\nx\r\n" % mark)
+        if reply.startswith("250"):
+            self.accepted.append(mark)
+        else:
+            self.interrupted.append(reply)
+
+
+def missing(load: Load, hop: ScriptedHop) -> list[bytes]:
+    arrived = b"".join(hop.messages)
+    return [mark for mark in load.accepted if mark not in arrived]
+
+
+def test_a_killed_worker_is_begun_anew_and_nothing_accepted_is_lost(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        with tunnel.running():
+            workers = children(tunnel.process.pid)
+            assert len(workers) == 2
+            with Load(tunnel.port).running() as load:
+                for _ in range(4):
+                    time.sleep(0.4)
+                    victim = min(children(tunnel.process.pid))
+                    os.kill(victim, signal.SIGKILL)
+                    eventually(lambda gone=victim: gone not in children(tunnel.process.pid))
+                    eventually(lambda: len(children(tunnel.process.pid)) == 2)
+                time.sleep(0.4)
+            assert load.accepted
+            assert not load.refused
+            assert not missing(load, hop)
+            ended = tunnel.journal("worker ended")
+            assert [record["exit"] for record in ended] == [-9] * 4
+            assert tunnel.stop() == 0
+
+
+def test_a_worker_that_keeps_ending_is_begun_anew_ever_more_slowly(tmp_path: Path) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    with tunnel.running():
+        for count in range(1, 5):
+            eventually(lambda: children(tunnel.process.pid))
+            os.kill(min(children(tunnel.process.pid)), signal.SIGKILL)
+            tunnel.wait_journal("worker ended", count)
+        delays = [record["delay"] for record in tunnel.wait_journal("worker ended", 4)]
+        assert delays == sorted(delays)
+        assert delays[0] == 0.0
+        assert delays[3] >= 1.0  # type: ignore[operator]
+
+
+def test_workers_leave_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.options = ["--workers", "2"]
+    tunnel.config["status"] = {"port": free_port()}
+    with tunnel.running():
+        orphans = children(tunnel.process.pid)
+        assert len(orphans) == 3
+        tunnel.process.kill()
+        tunnel.process.wait(10)
+        eventually(lambda: not any(running(pid) for pid in orphans))
+        with pytest.raises(ConnectionRefusedError):
+            Client(tunnel.port)
+
+
+def running(pid: int) -> bool:
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_no_connection_is_refused_during_restarts_with_a_passed_socket(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop, socket.create_server(("127.0.0.1", 0), backlog=512) as held:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.port = tunnel.tunnel["port"] = held.getsockname()[1]
+        tunnel.options, tunnel.passed = ["--workers", "2"], [held.fileno()]
+        tunnel.start()
+        try:
+            with Load(tunnel.port).running() as load:
+                for _ in range(3):
+                    time.sleep(0.5)
+                    assert tunnel.stop() == 0
+                    tunnel.start()
+                time.sleep(0.5)
+                tunnel.process.kill()
+                tunnel.process.wait(10)
+                tunnel.start()
+                time.sleep(0.5)
+            before = len(load.accepted)
+            assert before > 20
+            assert not load.refused
+            assert not missing(load, hop)
+            assert tunnel.stop() == 0
+        finally:
+            if tunnel.process.poll() is None:
+                tunnel.process.kill()
+                tunnel.process.wait()
+
+
+def test_a_passed_socket_that_no_tunnel_has_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stray:
+        tunnel = Tunnel(tmp_path, free_port())
+        tunnel.passed = [stray.fileno()]
+        with tunnel.running():
+            (warning,) = tunnel.wait_journal("warning")
+            assert str(stray.getsockname()[1]) in str(warning["reason"])
+
+
+def test_reload_under_load_drops_no_session(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        with tunnel.running():
+            waiting = Client(tunnel.port).begin()
+            with Load(tunnel.port).running() as load:
+                for number in range(5):
+                    time.sleep(0.2)
+                    tunnel.config["hostname"] = f"t{number}.example"
+                    tunnel.reload()
+            assert load.accepted
+            assert not load.refused
+            assert not load.interrupted
+            assert not missing(load, hop)
+            assert waiting.deliver(b"\r\nx\r\n").startswith("250")
+            waiting.close()
+            assert Client(tunnel.port).reply().startswith("220 t4.example")
+            eventually(lambda: len(children(tunnel.process.pid)) == 2)
+            assert tunnel.stop() == 0
+
+
+def test_sessions_of_before_a_reload_end_in_time(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.config["timeouts"] = {"retire": 1, "drain": 5}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            assert client.ask(b"MAIL FROM:<a@b>\r\n").startswith("250")
+            tunnel.reload()
+            time.sleep(1.5)
+            assert client.ask(b"RCPT TO:<c@d>\r\n").startswith("250")
+            assert client.ask(b"DATA\r\n").startswith("354")
+            assert client.ask(b"\r\nx\r\n.\r\n").startswith("250")
+            assert client.reply().startswith("421 4.3.2")
+
+
+def test_workers_die_on_a_bad_configuration_on_disk_and_come_back_by_the_one_that_runs(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        with tunnel.running():
+            tunnel.file.write_text("{")
+            tunnel.process.send_signal(signal.SIGHUP)
+            tunnel.notice("READY=1")
+            assert "is no JSON" in str(tunnel.wait_journal("reload refused")[0]["reason"])
+            os.kill(min(children(tunnel.process.pid)), signal.SIGKILL)
+            tunnel.wait_journal("worker ended")
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+    assert hop.messages[0].replace(b"\r\n..", b"\r\n.") == MASKED
+
+
+def test_drain_ends_at_its_limit_and_says_how_many_it_broke_off(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.config["timeouts"] = {"drain": 1}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            client.ask(b"MAIL FROM:<a@b>\r\n")
+            begun = time.monotonic()
+            assert tunnel.stop() == 0
+            assert 0.9 < time.monotonic() - begun < 5
+            (stopped,) = tunnel.journal("stopped")
+            assert (stopped["sessions_broken_off"], stopped["processes_killed"]) == (1, 0)
+
+
+def test_a_port_that_another_service_of_ours_has_is_refused(tmp_path: Path) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.options = ["--workers", "2"]
+    with tunnel.running():
+        done = subprocess.run(
+            tunnel.command(), env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "cannot listen" in done.stderr
+        assert str(tunnel.port) in done.stderr
+
+
+def sample(page: str, name: str) -> float:
+    (value,) = re.findall(rf"^alertpath_tunnel_{re.escape(name)} ([0-9.e+-]+)$", page, re.MULTILINE)
+    return float(value)
+
+
+def test_metrics_add_up_over_workers_restarts_and_reloads(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel, port = Tunnel(tmp_path, hop.port), free_port()
+        tunnel.options = ["--workers", "2"]
+        tunnel.config["status"] = {"address": "127.0.0.1", "port": port}
+        with tunnel.running():
+            for _ in range(6):
+                assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            os.kill(min(children(tunnel.process.pid)), signal.SIGKILL)
+            tunnel.wait_journal("worker ended")
+            tunnel.tunnel["clients"] = ["127.0.0.2"]
+            tunnel.reload()
+            assert Client(tunnel.port).reply().startswith("554")
+            _, page = ask(port, "/metrics")
+            assert sample(page, 'transactions_total{by="next_hop",reply="2"}') == 6
+            assert sample(page, "messages_changed_total") == 6
+            assert sample(page, "values_protected_total") == 12
+            assert sample(page, "received_bytes_total") == 6 * len(CARD)
+            assert sample(page, 'refused_total{reason="not_allowed"}') == 1
+            assert sample(page, "connections_total") == 7
+            assert sample(page, "process_restarts_total") == 1
+            assert sample(page, 'reloads_total{result="taken"}') == 1
+            assert sample(page, "transaction_seconds_count") == 6
+            assert sample(page, 'transaction_seconds_bucket{le="+Inf"}') == 6
+            eventually(lambda: sample(ask(port, "/metrics")[1], "workers_up") == 2)
+            assert "4111" not in page
+            assert "corp.test" not in page
+            assert all(re.match(r"# (HELP|TYPE) \w+ |\w+(\{[^}]*\})? [0-9.e+-]+$", row) for row in page.splitlines())
+
+
+def test_health_and_readiness_tell_what_is_wrong(tmp_path: Path, pki: Pki) -> None:
+    tunnel, port = Tunnel(tmp_path), free_port()
+    with Mailbox(pki, "implicit").running() as mailbox:
+        tunnel.upstream["forwarding_addresses"] = [
+            {"address": "127.0.0.1", "port": free_port(), "name": "localhost"},
+            {"address": "127.0.0.1", "port": mailbox.port, "name": "localhost"},
+        ]
+        tunnel.upstream_tls(pki, "implicit")
+        tunnel.config["status"] = {"port": port}
+        tunnel.start()
+    # The mailbox is gone from here on; the service is up all the same.
+    try:
+        eventually(lambda: ask(port, "/healthz") == (200, "ok\n"))
+        assert ask(port, "/readyz") == (503, "no forwarding address of u greets\n")
+        with Mailbox(pki, "implicit").running() as mailbox:
+            tunnel.upstream["forwarding_addresses"] = [
+                {"address": "127.0.0.1", "port": mailbox.port, "name": "localhost"}
+            ]
+            tunnel.reload()
+            eventually(lambda: ask(port, "/readyz") == (200, "ok\n"))
+        (worker,) = {pid for pid in children(tunnel.process.pid) if pid != listener_of(port, tunnel)}
+        os.kill(worker, signal.SIGSTOP)
+        eventually(lambda: ask(port, "/healthz") == (503, "worker 0 gives no sign of life\n"), 20)
+        os.kill(worker, signal.SIGCONT)
+        eventually(lambda: ask(port, "/healthz")[0] == 200)
+        assert ask(port, "/nothing")[0] == 404
+        with socket.create_connection(("127.0.0.1", port)) as raw:
+            raw.sendall(b"POST /metrics HTTP/1.1\r\n\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 405 ")
+        with socket.create_connection(("127.0.0.1", port)) as raw, contextlib.suppress(ConnectionError):
+            raw.sendall(b"\xff" * 70_000)
+            raw.recv(100)
+        assert ask(port, "/healthz")[0] == 200
+        assert tunnel.stop() == 0
+        assert not tunnel.errors.read_text()
+    finally:
+        if tunnel.process.poll() is None:
+            tunnel.process.kill()
+            tunnel.process.wait()
+
+
+def listener_of(port: int, tunnel: Tunnel) -> int:
+    """Return the child of the service that listens on `port`."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+    for pid in children(tunnel.process.pid):
+        for number in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if str(number.readlink()).removeprefix("socket:[").removesuffix("]") in inodes:
+                    return pid
+    raise AssertionError(port)
+
+
+def test_log_levels_choose_by_facility(tmp_path: Path) -> None:
+    with ScriptedHop(MAIL=b"451 4.7.1 later\r\n").running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.config["log_levels"] = {"Tunnel": "error", "Service": "warning", "Admin": "error"}
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("451")
+            (record,) = tunnel.wait_journal()
+            assert (record["facility"], record["level"]) == ("Service", "warning")
+            hop.script["MAIL"] = b"250 2.1.0 ok\r\n"
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            tunnel.config["log_levels"] = {"Service": "info"}
+            tunnel.reload()
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            tunnel.wait_journal(count=2)
+        # The one that went well at the level `warning` is not there.
+        assert [record["reply"] for record in tunnel.journal()] == [451, 250]
+        assert tunnel.journal("ready")
+        assert tunnel.journal("reloaded")
+
+
+def test_mail_goes_on_when_nobody_can_write_the_journal(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.log = Path("/dev/full")
+        tunnel.start()
+        try:
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            assert tunnel.stop() == 0
+            assert not tunnel.errors.read_text()
+        finally:
+            if tunnel.process.poll() is None:
+                tunnel.process.kill()
+                tunnel.process.wait()
+
+
+def test_only_tunnels_of_the_nodes_labels_are_loaded(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        here, elsewhere = free_port(), free_port()
+        tunnel.config["node_labels"] = ["dmz", "eu"]
+        for name, label, port in (("t2", "dmz", here), ("t3", "lan", elsewhere)):
+            tunnel.config["tunnels"].append({**tunnel.tunnel, "name": name, "label": label, "port": port})  # type: ignore[attr-defined]
+        tunnel.service["tunnels"] = ["t", "t2", "t3"]
+        with tunnel.running():
+            for port in (tunnel.port, here):
+                assert Client(port).begin().deliver(CARD).startswith("250")
+            with pytest.raises(ConnectionRefusedError):
+                Client(elsewhere)
+
+
+def test_listed_clients_alone_may_speak_in_clear_text(tmp_path: Path, pki: Pki) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.tls(pki, clear_text_clients=["127.0.0.2/32"])
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("530 5.7.0")
+            exempt = Client(tunnel.port, source="127.0.0.2")
+            assert exempt.begin().deliver(CARD).startswith("250")
+
+
+def test_run_refuses_a_number_of_workers_that_makes_no_sense() -> None:
+    for number in ("0", "65", "x"):
+        done = subprocess.run(
+            [sys.executable, "-m", "alertpath_tunnel", "run", "--config", "x", "--workers", number],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "--workers" in done.stderr
