@@ -32,6 +32,9 @@ DIVERTS = "diverts"
 LOOPS = "loops"
 REFUSES = "refuses to send"
 
+BUDGET = 60.0
+"""Seconds after which no further search begins."""
+
 _INITIAL_TTLS = (64, 128, 255)
 
 

@@ -8,16 +8,10 @@ from __future__ import annotations
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from ..probe.model import ANSWERED, NAME_ERROR, NOT_RUN
-from ..probe.rows import Evidences, Row
+from ..probe.rows import ALL, NOTHING, Evidences, Row
 from ..probe.verdict import AS_EXPECTED
-from .locate import AT_ONCE, BUDGET, Question, locate_all
-from .model import EXACT, REFUSES, Device, Verdict
-
-NOTHING = "nothing"
-DIFFERENCES = "differences"
-ALL = "all"
-WANTED = (NOTHING, DIFFERENCES, ALL)
-"""Which rows to search for: none; those that are not as expected; those that stop somewhere, or may, as well."""
+from .locate import AT_ONCE, Question, locate_all
+from .model import BUDGET, EXACT, REFUSES, Device, Verdict
 
 Search = Callable[[Sequence[Question], float, int], List[Verdict]]
 _Key = Tuple[Optional[str], str, int]

@@ -10,12 +10,11 @@ import math
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..locate.locate import BUDGET
-from ..locate.rows import NOTHING, WANTED, located
+from ..locate.model import BUDGET
 from .limits import NAMES
 from .matrix import Settings
 from .model import AUTH, DEPTHS, ENCRYPTIONS, EXPECTATIONS, MAIL, Target
-from .rows import Evidences, Row
+from .rows import LOCATE, NOTHING, Evidences, Row
 from .sasl import Credentials
 from .steps import Errand
 from .tls import ClientCertificate, Trust
@@ -54,7 +53,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "recipient": {"type": "str"},
     "control_ports": {"type": "list", "elements": "int", "default": [22]},
     "require_control": {"type": "bool", "default": True},
-    "locate": {"type": "str", "choices": list(WANTED), "default": NOTHING},
+    "locate": {"type": "str", "choices": list(LOCATE), "default": NOTHING},
     "locate_budget": {"type": "float", "default": BUDGET},
     "fail_on_difference": {"type": "bool", "default": True},
 }
@@ -165,6 +164,10 @@ def is_host_name(text: str) -> bool:
 
 def placed(evidences: Evidences, params: Mapping[str, Any]) -> Evidences:
     """Return *evidences* with where the rows stop that the options want to know it of."""
+    if params["locate"] == NOTHING:
+        return evidences
+    from ..locate.rows import located  # costs time to load, which most runs have no use for
+
     return located(evidences, params["locate"], params["control_ports"], params["locate_budget"])
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ..locate.model import Verdict as Where
 from . import verdict
@@ -15,10 +15,11 @@ from .located import seen_with
 from .model import CONNECT, Target
 from .remedies import remedy
 
-HOST = "host"
-SSH = "ssh"
-VIAS = (HOST, SSH)
-"""By a program on the probing host, or by channels of its ssh server."""
+NOTHING = "nothing"
+DIFFERENCES = "differences"
+ALL = "all"
+LOCATE = (NOTHING, DIFFERENCES, ALL)
+"""Which rows to search for: none; those that are not as expected; those that stop somewhere, or may, as well."""
 
 
 class Row(NamedTuple):
@@ -33,9 +34,6 @@ class Row(NamedTuple):
     """How deep it was looked."""
     where: Optional[Where] = None
     """Where the connection stops; None when that was not looked for."""
-    via: str = HOST
-    limits: Tuple[str, ...] = ()
-    """What the way of probing itself cannot tell."""
 
     def as_dict(self) -> Dict[str, Any]:
         """Return the row as plain data: the target's fields, what was found, and the verdict."""
@@ -47,11 +45,10 @@ class Row(NamedTuple):
         return {
             **self.target._asdict(),
             "depth": self.depth,
-            "via": self.via,
             "address": self.address,
             "outcome": finding.outcome,
             "class": seen.name,
-            "cannot_tell": [*seen.cannot_tell, *self.limits],
+            "cannot_tell": list(seen.cannot_tell),
             "evidence": finding.evidence.as_dict(),
             "where": None if self.where is None else self.where.as_dict(),
             "attempts": self.answer.attempts,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate.locate import Question
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate.model import Device, Verdict
-from ansible_collections.alertpath.smtp.plugins.module_utils.locate.rows import ALL, DIFFERENCES, NOTHING, located
+from ansible_collections.alertpath.smtp.plugins.module_utils.locate.rows import located
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.job import Answer
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Evidence, Finding, Target
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe.rows import Evidences, Row
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.rows import ALL, DIFFERENCES, NOTHING, Evidences, Row
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.verdict import Judgement
 
 ROUTER = Device(1, "10.0.0.1", "router")

@@ -148,6 +148,5 @@ def test_result_is_plain_data_and_counts() -> None:
         "verdict": "pass",
         "reason": "must be blocked",
         "remedy": None,
-        "via": "host",
         "where": None,
     }
