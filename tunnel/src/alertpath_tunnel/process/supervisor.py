@@ -263,8 +263,9 @@ class Supervisor:
         self._halt([child for child in self._children() if child.name == "status"])
         for child in self._children():
             child.send(signal.SIGTERM)
-        notify("STOPPING=1")
-        end = time.monotonic() + self._current.runtime.config.timeouts.drain + _KILL
+        limit = self._current.runtime.config.timeouts.drain + _KILL
+        notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((limit + _KILL) * 1e6)}")
+        end = time.monotonic() + limit
         while any(child.alive for child in self._children()) and time.monotonic() < end:
             self._step(0.2)
         late = [child for child in self._children() if child.alive]
