@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import re
 import signal
@@ -20,6 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from harness import SOURCE, Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
 from test_end_to_end import CARD, MASKED
 
@@ -428,3 +432,82 @@ def test_run_refuses_a_number_of_workers_that_makes_no_sense() -> None:
         )
         assert done.returncode == 2
         assert "--workers" in done.stderr
+
+
+def test_a_status_port_that_is_taken_is_refused_at_start_and_on_reload(tmp_path: Path) -> None:
+    tunnel, port = Tunnel(tmp_path, free_port()), free_port()
+    tunnel.config["status"] = {"port": port}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        tunnel.start()
+        try:
+            before = children(tunnel.process.pid)
+            tunnel.config["status"] = {"port": other.getsockname()[1]}
+            tunnel.reload()
+            assert "status did not come up" in str(tunnel.wait_journal("reload refused")[0]["reason"])
+            assert "cannot listen at 127.0.0.1" in tunnel.errors.read_text()
+            assert "Traceback" not in tunnel.errors.read_text()
+            eventually(lambda: ask_or_none(port, "/healthz") == (200, "ok\n"))
+            tunnel.file.write_text("{}")
+            tunnel.process.send_signal(signal.SIGHUP)
+            tunnel.notice("READY=1")
+            assert len(children(tunnel.process.pid)) == len(before) == 2
+            assert sample(ask(port, "/metrics")[1], 'reloads_total{result="refused"}') == 2
+            tunnel.config["status"] = None
+            tunnel.reload()
+            assert ask_or_none(port, "/healthz") is None
+            done = subprocess.run(tunnel.command(), env=os.environ, capture_output=True, text=True, check=False)
+            assert done.returncode == 1
+        finally:
+            tunnel.stop()
+
+
+def ask_or_none(port: int, path: str) -> tuple[int, str] | None:
+    try:
+        return ask(port, path)
+    except OSError:
+        return None
+
+
+def test_a_revoked_client_certificate_is_refused(tmp_path: Path) -> None:
+    pki = Pki(tmp_path / "server")
+    authority = trustme.CA()
+    good, revoked = authority.issue_cert("good.test"), authority.issue_cert("revoked.test")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "crl.pem").write_bytes(revocation_list(authority, revoked))
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.tls(pki, "implicit")
+        options = {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(tmp_path / "ca.pem")}
+        tunnel.tunnel["advanced_settings"] = {"ssl_options": options}
+        with tunnel.running():
+            # Without the list, both are let in.
+            assert greeting(tunnel.port, pki, good).startswith(b"220")
+            assert greeting(tunnel.port, pki, revoked).startswith(b"220")
+            options["crl_file"] = str(tmp_path / "crl.pem")
+            tunnel.reload()
+            assert greeting(tunnel.port, pki, good).startswith(b"220")
+            assert greeting(tunnel.port, pki, revoked) == b""
+            assert tunnel.wait_journal("TLS failed")
+
+
+def revocation_list(authority: trustme.CA, leaf: trustme.LeafCert) -> bytes:
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    serial = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+    now = datetime.datetime.now(datetime.UTC)
+    entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+    builder = x509.CertificateRevocationListBuilder(issuer.subject, now, now + datetime.timedelta(days=1))
+    builder = builder.add_revoked_certificate(entry)
+    signed = builder.sign(key, hashes.SHA256())  # type: ignore[arg-type]
+    return signed.public_bytes(serialization.Encoding.PEM)
+
+
+def greeting(port: int, pki: Pki, leaf: trustme.LeafCert) -> bytes:
+    """Return what a client with this certificate is greeted with, nothing when it is turned away."""
+    context = pki.client()
+    leaf.configure_cert(context)
+    raw = socket.create_connection(("127.0.0.1", port), 10)
+    # In TLS 1.3 the client learns of the refusal only when it reads.
+    with raw, contextlib.suppress(OSError), context.wrap_socket(raw, server_hostname="localhost") as wrapped:
+        return wrapped.recv(100)
+    return b""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import Sequence
 
@@ -47,7 +48,11 @@ class _Status:
         loop.add_reader(channel, stop.set)
         status = self._runtime.config.status
         assert status is not None
-        server = await asyncio.start_server(self._answer, status.address, status.port, limit=_LONGEST)
+        try:
+            server = await asyncio.start_server(self._answer, status.address, status.port, limit=_LONGEST)
+        except OSError as error:
+            sys.stderr.write(f"$.status: cannot listen at {status.address} {status.port}: {error.strerror}\n")
+            return
         say(channel, "ready")
         await stop.wait()
         server.close()

@@ -42,8 +42,11 @@ class Child:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.said, self.broken, self.begun, self.due = set(), 0, time.monotonic(), None
+        # A signal between fork and the child's own handlers would be taken for the supervisor's, and lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
             self.pid, self.channel = pid, ours
             return
@@ -52,6 +55,7 @@ class Child:
             cleanup()
             for number in _HANDLED:
                 signal.signal(number, signal.SIG_IGN if number in (signal.SIGHUP, signal.SIGINT) else signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             ours.close()
             # A sibling that kept our end open would keep another from noticing that the supervisor is gone.
             for sibling in siblings:

@@ -116,8 +116,9 @@ class Supervisor:
             self._step(0.2, new)
         if self._stopping:
             return new
+        late = ", ".join(child.name for child in new.children if "ready" not in child.said)
         self._dissolve(new)
-        raise _refusal(self._file, "cannot begin: a process of the service did not come up, see its standard error")
+        raise _refusal(self._file, f"cannot begin: {late} did not come up, see standard error")
 
     def _worker(self, runtime: Runtime, index: int, slot: int) -> Main:
         counters = Counters(self._board, slot)
@@ -147,7 +148,8 @@ class Supervisor:
         except ConfigError as error:
             self._listeners.keep_only(_addresses(old.runtime))
             for child in old.status:
-                self._fork(child, old)
+                if not child.alive:
+                    self._fork(child, old)
             self._counters.add("reloads_refused")
             self._journal.write({"event": "reload refused", "reason": str(error), "addresses_given_up": len(fresh)})
         else:
@@ -263,8 +265,9 @@ class Supervisor:
         self._halt([child for child in self._children() if child.name == "status"])
         for child in self._children():
             child.send(signal.SIGTERM)
-        notify("STOPPING=1")
-        end = time.monotonic() + self._current.runtime.config.timeouts.drain + _KILL
+        limit = self._current.runtime.config.timeouts.drain + _KILL
+        notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((limit + _KILL) * 1e6)}")
+        end = time.monotonic() + limit
         while any(child.alive for child in self._children()) and time.monotonic() < end:
             self._step(0.2)
         late = [child for child in self._children() if child.alive]
