@@ -127,6 +127,8 @@ class Session:
         self._share.hold(self._machine.held)
         if self._share.over:
             self._machine.discard(tables.FULL)
+            # At once, or every other session would believe that it must let go, too.
+            self._share.hold(self._machine.held)
         await self._flush()
         if self._draining and not self._machine.in_transaction:
             self._machine.close(tables.SHUTTING_DOWN)
