@@ -142,8 +142,7 @@ class Session:
             self._deadline = self._deadline or now + idle
             deadline = self._deadline
         try:
-            async with asyncio.timeout_at(deadline):
-                data = await self._wire.read()
+            data = await self._wire.read(deadline)
         except TimeoutError:
             self._machine.close(tables.TIMED_OUT)
             return True
@@ -154,8 +153,7 @@ class Session:
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
-            async with asyncio.timeout(self._tunnel.tunnel.idle):
-                await self._wire.write(output)
+            await self._wire.write(output, self._loop.time() + self._tunnel.tunnel.idle)
 
     def _reply(self, reply: Reply, close: bool = False) -> None:
         # What arrived meanwhile was sent before our reply: the machine judges whether that was allowed.
