@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import socket
+import ssl
 import struct
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
+import trustme
+from harness import NAME, Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
 
 MESSAGE = b"Subject: one\r\n\r\nfirst"
 SECOND = b"MAIL FROM:<evil@corp.test>\r\nRCPT TO:<victim@corp.test>\r\nDATA\r\nSubject: two\r\n\r\nx\r\n.\r\n"
@@ -379,7 +383,7 @@ def test_a_tunnel_that_forwards_to_itself_notices(tmp_path: Path) -> None:
         assert "circle" in str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
 
 
-# -- encryption towards the next hop --------------------------------------------------------------------------------
+# -- encryption, on both sides ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hidden", [b"250-hop\r\n250 XXXXXXXX\r\n", b"250-hop\r\n250 STARTTLS\r\n"])
@@ -413,3 +417,43 @@ def test_opportunistic_is_refused_behind_an_encrypted_tunnel(tmp_path: Path, pki
     with pytest.raises(AssertionError, match="clear text"):
         tunnel.start()
     assert tunnel.process.wait(10) != 0
+
+
+@pytest.mark.parametrize("case", ["good", "missing", "expired", "other CA"])
+def test_only_good_client_certificates_get_in(tmp_path: Path, pki: Pki, case: str) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    clients = tmp_path / "clients.pem"
+    authority.cert_pem.write_to_path(str(clients))
+    context = pki.client()
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    if case != "missing":
+        issuer = other if case == "other CA" else authority
+        issued = issuer.issue_cert("client.example", not_after=past if case == "expired" else None)
+        issued.configure_cert(context)
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.tls(pki, "implicit")
+    tunnel.tunnel["advanced_settings"] = {"ssl_options": {"cert_reqs": "CERT_REQUIRED", "ca_certs": str(clients)}}
+    with tunnel.running():
+        client = Client(tunnel.port)
+        try:
+            # In TLS 1.3 the client learns of the refusal only when it reads.
+            client.socket = context.wrap_socket(client.socket, server_hostname=NAME)
+            greeting = client.socket.recv(100)
+        except OSError:
+            greeting = b""
+    assert greeting.startswith(b"220") is (case == "good")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_nothing_below_tls_1_2_is_spoken(tmp_path: Path, pki: Pki, version: ssl.TLSVersion) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.tls(pki, "implicit")
+    context = pki.client()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    with tunnel.running():
+        client = Client(tunnel.port)
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(client.socket, server_hostname=NAME)

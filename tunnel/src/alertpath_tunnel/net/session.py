@@ -128,6 +128,8 @@ class Session:
         self._share.hold(self._machine.held)
         if self._share.over:
             self._machine.discard(tables.FULL)
+            # At once, or every other session would believe that it must let go, too.
+            self._share.hold(self._machine.held)
         await self._flush()
         if self._draining and not self._machine.in_transaction:
             self._machine.close(tables.SHUTTING_DOWN)
@@ -141,8 +143,7 @@ class Session:
             self._deadline = self._deadline or now + idle
             deadline = self._deadline
         try:
-            async with asyncio.timeout_at(deadline):
-                data = await self._wire.read()
+            data = await self._wire.read(deadline)
         except TimeoutError:
             self._machine.close(tables.TIMED_OUT)
             return True
@@ -153,8 +154,7 @@ class Session:
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
-            async with asyncio.timeout(self._tunnel.tunnel.idle):
-                await self._wire.write(output)
+            await self._wire.write(output, self._loop.time() + self._tunnel.tunnel.idle)
 
     def _reply(self, reply: Reply, close: bool = False) -> None:
         # What arrived meanwhile was sent before our reply: the machine judges whether that was allowed.

@@ -103,16 +103,16 @@ class UpstreamConnection:
         self._wire.abort()
 
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
+        deadline = self._loop.time() + (timeout or self._timeouts.reply)
         try:
-            async with asyncio.timeout(timeout or self._timeouts.reply):
-                for start in range(0, len(octets), _CHUNK):
-                    await self._wire.write(octets[start : start + _CHUNK] if len(octets) > _CHUNK else octets)
-                while (reply := self._session.next_reply()) is None:
-                    data = await self._wire.read()
-                    if not data:
-                        raise Lost("the next hop closed the connection")
-                    self._session.receive(data)
-                return reply
+            for start in range(0, len(octets), _CHUNK):
+                await self._wire.write(octets[start : start + _CHUNK] if len(octets) > _CHUNK else octets, deadline)
+            while (reply := self._session.next_reply()) is None:
+                data = await self._wire.read(deadline)
+                if not data:
+                    raise Lost("the next hop closed the connection")
+                self._session.receive(data)
+            return reply
         except TimeoutError:
             raise Lost("the next hop is silent") from None
         except ProtocolError as error:

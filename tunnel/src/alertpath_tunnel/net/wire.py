@@ -29,6 +29,8 @@ class Wire(asyncio.Protocol):
         self._ended = False
         self._interrupted = False
         self._in_tls = False
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     # -- called by the event loop --------------------------------------------------------------------------------
 
@@ -57,6 +59,9 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._ended = True
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         self._wake()
         if self._writer and not self._writer.done():
             self._writer.set_exception(ConnectionResetError("the connection is lost"))
@@ -72,6 +77,24 @@ class Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader and not self._reader.done():
             self._reader.set_result(None)
+
+    def _watch(self, deadline: float) -> None:
+        """Let what is awaited fail at `deadline`. One timer serves many waits: it is moved on only when it fires."""
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            if self._timer:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        waiting = self._reader or self._writer
+        if waiting is None or waiting.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._watch(self._deadline)
+        else:
+            waiting.set_exception(TimeoutError())
 
     # -- used by sessions ----------------------------------------------------------------------------------------
 
@@ -93,10 +116,11 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
-    async def read(self) -> bytes:
-        """Return at least one octet, or nothing at the end."""
+    async def read(self, deadline: float) -> bytes:
+        """Return at least one octet, or nothing at the end. Raises TimeoutError at `deadline`, a time of the loop."""
         while not self._buffer and not self._ended and not self._interrupted:
             self._reader = self._loop.create_future()
+            self._watch(deadline)
             try:
                 await self._reader
             finally:
@@ -114,13 +138,14 @@ class Wire(asyncio.Protocol):
         if data and self._transport and not self._transport.is_closing():
             self._transport.write(data)
 
-    async def write(self, data: bytes) -> None:
-        """Write, and wait until the peer keeps up. Raises ConnectionError."""
+    async def write(self, data: bytes, deadline: float) -> None:
+        """Write, and wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is lost")
         self._transport.write(data)
         while self._write_paused:
             self._writer = self._loop.create_future()
+            self._watch(deadline)
             try:
                 await self._writer
             finally:
