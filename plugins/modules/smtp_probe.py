@@ -12,11 +12,13 @@ description:
   - Connects from the host it runs on to all O(targets) at once, says for each what was seen, and compares that with
     what was expected.
   - A path that is V(allowed) passes only when the right server answers. A path that is V(blocked) passes only when no
-    connection comes about. A probe that could not run never passes.
+    connection comes about, though something else in its address family answered. A probe that could not run never
+    passes.
   - Several fresh SYNs are sent to each target, so that a lost packet is not mistaken for a firewall. The first answer
     decides. A path that should be open and is not is probed a second time, more patiently.
-  - Silence alone does not prove a block, for a host that is down is silent too. Every destination that should be
-    blocked is therefore asked for a sign of life on O(control_ports).
+  - No connection alone does not prove a block, for a host that is down is silent too, and what this host's own rules
+    refuse they refuse on a dead network as well. Every destination that should be blocked is therefore asked for a sign
+    of life on O(control_ports).
   - Sends no mail and changes nothing. Every SMTP session ends with QUIT.
 requirements:
   - Linux 5.8 or later to name the device that rejects a connection. Older kernels give a less exact outcome.
@@ -176,18 +178,34 @@ options:
     description:
       - Ports on which destinations that should be blocked are asked for a sign of life. Any TCP answer counts, a
         reset too.
-      - An empty list asks none. Silence is then only as good as the open targets of the same address family, and
-        takes 4 seconds to be called.
+      - An empty list asks none. A block is then only as good as the open targets of the same address family, and
+        silence takes 4 seconds to be called.
     type: list
     elements: int
     default: [22]
   require_control:
     description:
-      - Whether silence counts as a difference when nothing else in the same address family answered, neither a
+      - Whether a blocked path counts as a difference when nothing else in the same address family answered, neither a
         control port nor a target.
       - With V(false), such rows pass, and their C(control) is V(none).
     type: bool
     default: true
+  locate:
+    description:
+      - Which rows to find the stopping device for. It is a search of some seconds for each path, two at a time, after
+        all targets were probed, with SYNs of rising TTL and other means that need no privilege.
+      - V(differences) searches for rows that are not as expected, V(all) for those that are blocked as well, and for
+        open ones whose server proved no name.
+      - A device is named only on a positive sign of it. A silent drop is placed between two neighbours at best.
+    type: str
+    choices: [nothing, differences, all]
+    default: nothing
+  locate_budget:
+    description:
+      - Seconds after which no further search begins. What was not searched says so. Rows that are not as expected come
+        first.
+    type: float
+    default: 60.0
   fail_on_difference:
     description: Whether the module fails when a row is not as expected. The rows are returned either way.
     type: bool
@@ -259,9 +277,10 @@ rows:
     class:
       description:
         - What was seen, as finely as the evidence allows. The outcome itself where there is nothing finer to say.
-        - Of V(open), V(banner_late) (the greeting took 3 seconds or more). Of V(rejected) and V(filtered), V(own_rule)
-          (this host's own rules did it). Of V(no_route), V(unreachable) (a router said so) and V(no_neighbour) (ARP or
-          neighbour discovery got no answer). Of V(local_error), V(local_policy) (this host forbids the call).
+        - Of V(open), V(banner_late) (the greeting took 3 seconds or more). Of V(refused), V(rejected) and V(filtered),
+          V(own_rule) (this host's own rules did it; of a reset, only O(locate) finds that out). Of
+          V(no_route), V(unreachable) (a router said so) and V(no_neighbour) (ARP or neighbour discovery got no answer).
+          Of V(local_error), V(local_policy) (this host forbids the call).
         - Of V(banner_timeout), V(silent) (what was sent is acknowledged, nothing is said), V(half_open) (nothing
           is acknowledged), V(tarpit) (a send window of 0), V(banner_incomplete).
         - Of V(not_smtp), V(reset_after_accept), V(closed_after_accept), V(rejected_after_accept) (an ICMP error after
@@ -276,6 +295,8 @@ rows:
         - Of V(mail_refused), V(sender_refused), V(sender_deferred), V(recipient_refused), V(recipient_deferred),
           V(auth_required).
         - Of any session, V(reset_in_session), V(rejected_after_accept), V(half_open), V(tarpit).
+        - Of any connection, V(intercepted) (a device before the destination answers or diverts it; only O(locate) finds
+          that out).
       type: str
       sample: open
     cannot_tell:
@@ -300,6 +321,48 @@ rows:
         icmp_type: 3
         icmp_code: 13
         device: 10.77.20.1
+    where:
+      description: Where the connection stops. Null when O(locate) did not ask for it.
+      type: dict
+      contains:
+        answer:
+          description: V(exact) (one device), V(between) (one of two neighbours), V(nothing) (the destination accepts),
+            V(cannot_tell).
+          type: str
+          sample: exact
+        how:
+          description: What it does, V(drops), V(resets), V(rejects), V(answers) (in the destination's place),
+            V(diverts), V(loops), V(refuses to send).
+          type: str
+          sample: rejects
+        type:
+          description: The type of the ICMP error that stops the connection, null when none does.
+          type: int
+          sample: 3
+        code:
+          description: Its code.
+          type: int
+          sample: 13
+        device:
+          description: Of V(exact), the device, with C(hop) (0 is this host), C(address), C(role). Null otherwise.
+          type: dict
+          sample: {hop: 1, address: 10.77.20.1, role: router}
+        neighbours:
+          description: Of V(between), the two neighbours, each as C(device). Empty otherwise.
+          type: list
+          elements: dict
+        suspects:
+          description: Of V(cannot_tell), the devices next to which it happens. None of them is accused.
+          type: list
+          elements: dict
+        own_rule:
+          description: The counter of our own rules on this host that counted the packets. Null when none did, or when
+            the module may not read it.
+          type: str
+          sample: blocked_egress in table inet alertpath
+        text:
+          description: All of it in words.
+          type: str
     attempts:
       description: How often the target was probed, 0 when that was not possible.
       type: int
@@ -310,9 +373,9 @@ rows:
       sample: 0.021
     control:
       description:
-        - For a target that should be blocked, the best sign that silence would mean a filter. V(destination) when the
-          destination itself answered elsewhere, V(family) when another one of the same address family did, V(none)
-          when nothing answered.
+        - For a target that should be blocked, the best sign that it is the path and not the network that is shut.
+        - V(destination) when the destination itself answered elsewhere, V(family) when another one of the same address
+          family did, V(none) when nothing answered.
       type: str
       sample: destination
     verdict:
@@ -323,6 +386,9 @@ rows:
       description: Why, in words.
       type: str
       sample: smtp.corp.test answers, proved by its certificate
+    remedy:
+      description: What to do about a row that is not as expected. Null when it passes.
+      type: str
 summary:
   description: How many rows got each verdict.
   returned: always
@@ -359,6 +425,7 @@ def main() -> None:
     )
     try:
         evidences = probe(options.targets(module.params), options.settings(module.params))
+        evidences = options.placed(evidences, module.params)
     except (options.OptionRefused, TrustError) as error:
         module.fail_json(msg=str(error))
     result = options.result(evidences)

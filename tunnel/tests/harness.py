@@ -176,12 +176,12 @@ class ScriptedHop:
                 if not self._say(connection, word):
                     return
                 if word == "DATA" and self.script["DATA"].startswith(b"354"):
-                    content = b""
+                    content = bytearray()
                     while (row := stream.readline()) != b".\r\n":
                         if not row:
                             return
                         content += row
-                    self.messages.append(content)
+                    self.messages.append(bytes(content))
                     lines.append(b".\r\n")
                     if not self._say(connection, "."):
                         return

@@ -44,6 +44,8 @@ _VERBS = {RESET: RESETS, ACCEPTED: ANSWERS, UNREACHABLE: REJECTS, PROBLEM: REJEC
 def decide(evidence: Evidence) -> Verdict:
     """Return where the connection stops, as far as *evidence* proves it."""
     verdict = _decide(evidence, Path(evidence))
+    if evidence.target.kind in (UNREACHABLE, PROBLEM):
+        verdict = replace(verdict, type=evidence.target.type, code=evidence.target.code)
     own = verdict.answer == EXACT and verdict.devices[0].role == "own host"
     if evidence.own_rule and own:
         text = f"{verdict.text}; our own rule counted it ({evidence.own_rule})"

@@ -16,12 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..probe.names import numeric
-from .model import UNKNOWN, Verdict
+from .model import BUDGET, UNKNOWN, Verdict
 from .search import search
 from .trace import Control
 from .wire import Shot
 
-BUDGET = 60.0
 AT_ONCE = 2
 """Routers ration their ICMP errors, Linux to one a second for each host it answers: wide searches starve each other."""
 

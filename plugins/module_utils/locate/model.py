@@ -32,6 +32,9 @@ DIVERTS = "diverts"
 LOOPS = "loops"
 REFUSES = "refuses to send"
 
+BUDGET = 60.0
+"""Seconds after which no further search begins."""
+
 _INITIAL_TTLS = (64, 128, 255)
 
 
@@ -125,13 +128,20 @@ class Verdict:
     suspects: Tuple[Device, ...] = ()
     """Of `cannot_tell`: the devices next to which it happens; none of them is accused."""
     own_rule: Optional[str] = None
+    type: Optional[int] = None
+    """Type and code of the ICMP error that stops the connection, when it is one."""
+    code: Optional[int] = None
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain data."""
+        """Return it as plain data, as the `where` of a row (docs/probe.md)."""
+        named = [device._asdict() for device in self.devices]
         return {
             "answer": self.answer,
             "how": self.how,
-            "devices": [device._asdict() for device in self.devices],
+            "type": self.type,
+            "code": self.code,
+            "device": named[0] if self.answer == EXACT else None,
+            "neighbours": named if self.answer == BETWEEN else [],
             "suspects": [device._asdict() for device in self.suspects],
             "own_rule": self.own_rule,
             "text": self.text,

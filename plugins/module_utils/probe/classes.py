@@ -47,12 +47,15 @@ SENDER_REFUSED = "sender_refused"
 SENDER_DEFERRED = "sender_deferred"
 RECIPIENT_REFUSED = "recipient_refused"
 RECIPIENT_DEFERRED = "recipient_deferred"
+INTERCEPTED = "intercepted"
+"""A device before the destination answers, or diverts the connection; only a search (locate) finds it."""
 
 LATE = 3.0
 """Seconds from which on a greeting counts as late. Postfix's postscreen holds it back for 6."""
 
 WITHIN: Dict[str, Tuple[str, ...]] = {
     model.OPEN: (BANNER_LATE, RESET_AFTER_ACCEPT),
+    model.REFUSED: (OWN_RULE,),
     model.REJECTED: (OWN_RULE,),
     model.FILTERED: (OWN_RULE,),
     model.NO_ROUTE: (UNREACHABLE, NO_NEIGHBOUR),
@@ -92,6 +95,7 @@ WITHIN: Dict[str, Tuple[str, ...]] = {
         TARPIT,
     ),
 }
+WITHIN.update({outcome: (*WITHIN.get(outcome, ()), INTERCEPTED) for outcome in model.ANSWERED})
 """The classes of each outcome that has finer ones."""
 
 SILENCE = {
@@ -102,7 +106,14 @@ SILENCE = {
 }
 """What a silence of each class means, in words."""
 
-_RECEIVER = "whether a server or a device on the way completed the TCP handshake"
+WHO_COMPLETES = "whether a server or a device on the way completed the TCP handshake"
+WHO_RESETS = "whether the destination itself or a firewall in its name sent the reset"
+WHO_RESETS_AFTERWARDS = "whether the server or a device on the way reset the connection"
+WHO_STANDS_THERE = "whether another server stands at the address or a device on the way answers in its place"
+WHICH_DROPS = "which device drops, and whether it drops the SYN or its answer"
+WHICH_OF_MINE = "which rule of this host drops, and whether a device behind it would drop as well"
+WHICH_REJECTS = "which device rejects: the kernel did not say"
+"""What evidence leaves open; a search for the stopping device may answer it."""
 
 
 def of_silence(tcp: Optional[Tcp], partial: bool, at_greeting: bool) -> Optional[str]:
@@ -165,7 +176,7 @@ def classify(finding: Finding, depth: str, destination_lives: bool = False) -> C
 def _unseen_of_open(finding: Finding, depth: str) -> List[str]:
     evidence = finding.evidence
     if depth == model.CONNECT:
-        return ["who answers, and whether it speaks SMTP", _RECEIVER]
+        return ["who answers, and whether it speaks SMTP", WHO_COMPLETES]
     unseen = []
     if not evidence.name_verified:
         unseen.append("whether the server is who it says: no certificate proved its name")
@@ -180,28 +191,28 @@ def _unseen_of_open(finding: Finding, depth: str) -> List[str]:
 def _unseen(name: str, finding: Finding, destination_lives: bool) -> List[str]:
     evidence = finding.evidence
     if name == model.REFUSED:
-        return ["whether the destination itself or a firewall in its name sent the reset"]
+        return [WHO_RESETS]
     if name == model.FILTERED:
-        unseen = ["which device drops, and whether it drops the SYN or its answer"]
+        unseen = [WHICH_DROPS]
         if not destination_lives:
             unseen.append("whether the destination is there: it answered on no other port")
         return unseen
     if name == OWN_RULE and finding.outcome == model.FILTERED:
-        return ["which rule of this host drops, and whether a device behind it would drop as well"]
+        return [WHICH_OF_MINE]
     if name in (model.REJECTED, model.NO_ROUTE, REJECTED_AFTER_ACCEPT) and not evidence.local and not evidence.device:
-        return ["which device rejects: the kernel did not say"]
+        return [WHICH_REJECTS]
     if name in (model.REJECTED, UNREACHABLE):
         return ["whether a rule or a missing route of the device made it answer so"] if _either(evidence) else []
     if name == LOCAL_POLICY:
         return ["which policy of this host: a route, a filter of system calls or of the cgroup, a security module"]
     if name in (HALF_OPEN, SILENT, TARPIT, BANNER_INCOMPLETE, CLOSED_AFTER_ACCEPT):
-        return [_RECEIVER]
+        return [WHO_COMPLETES]
     if name in (RESET_AFTER_ACCEPT, RESET_IN_SESSION):
-        return ["whether the server or a device on the way reset the connection"]
+        return [WHO_RESETS_AFTERWARDS]
     if name == TLS_NOT_OFFERED:
         return ["whether the server offers no STARTTLS or a device on the way removed it"]
     if name in (WRONG_CERTIFICATE, WRONG_GREETING):
-        return ["whether another server stands at the address or a device on the way answers in its place"]
+        return [WHO_STANDS_THERE]
     if finding.outcome == model.TLS_FAILED and evidence.tls_error == "untrusted":
         return ["whether the server's authority is missing from the trusted ones or a device on the way re-signs"]
     return []

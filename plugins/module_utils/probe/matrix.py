@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import verdict
-from .classes import classify
 from .connector import Schedule
 from .job import Answer, Job, Means, Question
 from .limits import limits
@@ -34,6 +33,7 @@ from .model import (
 )
 from .names import Resolved, numeric, resolve
 from .pins import moved, pinned
+from .rows import Evidences, Row
 from .steps import NO_ERRAND, Errand
 from .tls import HOST_AUTHORITIES, ClientCertificate, Trust, describing_context, verifying_context
 
@@ -62,46 +62,6 @@ class Settings:
     """Seconds for a target in all; 0: several times the longest step."""
     client: Optional[ClientCertificate] = None
     errand: Errand = NO_ERRAND
-
-
-class Row(NamedTuple):
-    """One line of evidence."""
-
-    target: Target
-    address: Optional[str]
-    answer: Answer
-    control: Optional[str]
-    judgement: verdict.Judgement
-    depth: str = CONNECT
-    """How deep it was looked."""
-
-    def as_dict(self) -> Dict[str, Any]:
-        """Return the row as plain data: the target's fields, what was found, and the verdict."""
-        finding = self.answer.finding
-        seen = classify(finding, self.depth, self.control == verdict.DESTINATION)
-        return {
-            **self.target._asdict(),
-            "depth": self.depth,
-            "address": self.address,
-            "outcome": finding.outcome,
-            "class": seen.name,
-            "cannot_tell": list(seen.cannot_tell),
-            "evidence": finding.evidence.as_dict(),
-            "attempts": self.answer.attempts,
-            "seconds": round(self.answer.seconds, 3),
-            "control": self.control,
-            "verdict": self.judgement.verdict,
-            "reason": self.judgement.reason,
-        }
-
-
-class Evidences(NamedTuple):
-    """The rows of a run, in the order of its targets, and how many destinations gave a positive control by family."""
-
-    rows: List[Row]
-    controls: Dict[str, int]
-    moved_names: Sequence[Dict[str, Any]] = ()
-    """Names that lead elsewhere than to the pinned addresses, see pins.py."""
 
 
 class _Line(NamedTuple):

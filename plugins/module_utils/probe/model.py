@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from .seen import Smtp, Tcp, Tls, plain
@@ -125,8 +125,7 @@ class Evidence:
 
     def as_dict(self) -> Dict[str, Any]:
         """Return the parts that apply, as plain data. The class is no part: a row has it beside its outcome."""
-        values = ((field.name, plain(getattr(self, field.name))) for field in fields(self) if field.name != "kind")
-        return {name: value for name, value in values if value is not None}
+        return {name: plain(value) for name, value in vars(self).items() if value is not None and name != "kind"}
 
 
 class Finding(NamedTuple):

@@ -10,9 +10,11 @@ import math
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from ..locate.model import BUDGET
 from .limits import NAMES
-from .matrix import Evidences, Row, Settings
+from .matrix import Settings
 from .model import AUTH, DEPTHS, ENCRYPTIONS, EXPECTATIONS, MAIL, Target
+from .rows import LOCATE, NOTHING, Evidences, Row
 from .sasl import Credentials
 from .steps import Errand
 from .tls import ClientCertificate, Trust
@@ -51,6 +53,8 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "recipient": {"type": "str"},
     "control_ports": {"type": "list", "elements": "int", "default": [22]},
     "require_control": {"type": "bool", "default": True},
+    "locate": {"type": "str", "choices": list(LOCATE), "default": NOTHING},
+    "locate_budget": {"type": "float", "default": BUDGET},
     "fail_on_difference": {"type": "bool", "default": True},
 }
 MUTUALLY_EXCLUSIVE = [("ca_file", "ca_pem")]
@@ -79,7 +83,7 @@ def targets(params: Mapping[str, Any]) -> List[Target]:
 
 def settings(params: Mapping[str, Any]) -> Settings:
     """Return how the options say to probe. Raises OptionRefused."""
-    for name, least, most in (("window", 0.1, 60.0), ("timeout", 0.1, 600.0)):
+    for name, least, most in (("window", 0.1, 60.0), ("timeout", 0.1, 600.0), ("locate_budget", 1.0, 3600.0)):
         if not (math.isfinite(params[name]) and least <= params[name] <= most):
             raise OptionRefused(f"{name}: {params[name]} s; give a value from {least:g} to {most:g} seconds")
     single = {name: value for name, value in (params["timeouts"] or {}).items() if value is not None}
@@ -158,6 +162,15 @@ def is_host_name(text: str) -> bool:
     return len(text) <= 253 and all(_LABEL.match(label) for label in labels) and not labels[-1].isdigit()
 
 
+def placed(evidences: Evidences, params: Mapping[str, Any]) -> Evidences:
+    """Return *evidences* with where the rows stop that the options want to know it of."""
+    if params["locate"] == NOTHING:
+        return evidences
+    from ..locate.rows import located  # costs time to load, which most runs have no use for
+
+    return located(evidences, params["locate"], params["control_ports"], params["locate_budget"])
+
+
 def differences(rows: Sequence[Row]) -> List[Row]:
     """Return the rows that are not as expected."""
     return [row for row in rows if row.judgement.verdict != AS_EXPECTED]
@@ -185,7 +198,7 @@ def complaint(rows: Sequence[Row]) -> Optional[str]:
     lines = [_sentence(row) for row in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
         lines.append(f"and {len(wrong) - _SHOWN} more, see rows")
-    hint = "; silence counts as blocked without a control when require_control is false"
+    hint = "; a path counts as blocked without a control when require_control is false"
     unproven = any(row.judgement.verdict == UNPROVEN for row in wrong)
     return f"{len(wrong)} of {len(rows)} rows differ: " + "; ".join(lines) + (hint if unproven else "")
 
@@ -195,4 +208,5 @@ def _sentence(row: Row) -> str:
     where = f"[{row.address or target.destination}]:{target.port}"
     who = target.host or (target.destination if target.destination != row.address else None)
     source = f"{target.source} to " if target.source else ""
-    return f"{source}{who + ' ' if who else ''}{where} {row.judgement.reason}"
+    stops = f" ({row.where.text})" if row.where is not None else ""
+    return f"{source}{who + ' ' if who else ''}{where} {row.judgement.reason}{stops}"

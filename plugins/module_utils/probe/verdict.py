@@ -69,7 +69,8 @@ def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]
 def judge(expect: str, depth: str, finding: Finding, control: str, require_control: bool) -> Judgement:
     """Compare the *finding* of a probe of *depth* with what was expected (`allowed` or `blocked`).
 
-    *control* is what `control_level` gave; it matters to silence alone, for a reset or an ICMP rejection is an answer.
+    *control* is what `control_level` gave: a block is proven only where something else answers. A reset or an ICMP
+    rejection is no exception, for this host's own rules may send them though its network is dead.
     """
     text = finding.evidence.text
     if finding.outcome in NOT_RUN:
@@ -81,6 +82,6 @@ def judge(expect: str, depth: str, finding: Finding, control: str, require_contr
         return Judgement(AS_EXPECTED, "connected; who answered was not asked" if depth == CONNECT else text)
     if finding.outcome in ANSWERED:
         return Judgement(FAIL, f"must be blocked, but {text}")
-    if finding.outcome == FILTERED and control == NO_CONTROL and require_control:
-        return Judgement(UNPROVEN, f"{text}; but nothing else answered either, so silence proves nothing")
+    if control == NO_CONTROL and require_control:
+        return Judgement(UNPROVEN, f"{text}; but nothing else answered either, so it proves nothing")
     return Judgement(AS_EXPECTED, text)

@@ -81,6 +81,14 @@ class Report:
     """None when rules were not read."""
 
     @property
+    def by_host(self) -> Mapping[str, Sequence[Seen]]:
+        """The rows by the host that they were probed from."""
+        found: dict[str, list[Seen]] = {}
+        for seen in self.rows:
+            found.setdefault(seen.probe_host, []).append(seen)
+        return found
+
+    @property
     def differences(self) -> tuple[Seen, ...]:
         """The rows that are not as declared."""
         return tuple(seen for seen in self.rows if not seen.passed)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _ALLOWED = {
     "refused": "start the server there, or find the firewall that resets; then apply the policy again",
     "rejected": "the device that answered rejects the path; apply the policy on it, or have its owner open the path",
@@ -29,3 +32,8 @@ def remedy(expect: str, outcome: str, verdict: str) -> str:
     if expect == "blocked" and outcome not in _UNRUN:
         return "apply the policy to the source and the routers on the way, then look for a rule ahead of ours"
     return _ALLOWED.get(outcome, "read the row's evidence")
+
+
+def of_row(row: Mapping[str, Any]) -> str:
+    """Return what to do about the *row* of a probe that did not pass: what the probe itself says, if it does."""
+    return str(row.get("remedy") or remedy(row["expect"], row["outcome"], row["verdict"]))

@@ -133,7 +133,7 @@ def score(topology: Topology, question: Question, verdict: dict[str, Any]) -> st
     culprit = question.case.culprit
     if verdict["answer"] == "nothing":
         return EXACT if culprit == "nobody" else WRONG
-    named = [_node(topology, question, device) for device in verdict["devices"]]
+    named = [_node(topology, question, device) for device in _devices(verdict)]
     if verdict["answer"] == "cannot_tell":
         return WRONG if named else UNKNOWN
     if culprit not in named:
@@ -142,6 +142,10 @@ def score(topology: Topology, question: Question, verdict: dict[str, Any]) -> st
         return EXACT if len(named) == 1 else WRONG
     neighbours = any(set(named) == set(pair) for pair in zip(topology.path, topology.path[1:], strict=False))
     return BETWEEN if len(named) == 2 and neighbours else WRONG
+
+
+def _devices(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+    return [verdict["device"]] if verdict["device"] else list(verdict["neighbours"])
 
 
 def _node(topology: Topology, question: Question, device: dict[str, Any]) -> str | None:

@@ -258,5 +258,5 @@ def test_a_search_that_finds_no_time_says_so() -> None:
         verdict = world.locate("s", [question], 1, False, budget=0.0)["verdicts"][0]
     finally:
         world.down()
-    assert (verdict["answer"], verdict["devices"]) == ("cannot_tell", [])
+    assert (verdict["answer"], verdict["device"], verdict["neighbours"]) == ("cannot_tell", None, [])
     assert "not looked at" in verdict["text"]

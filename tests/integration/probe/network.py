@@ -89,12 +89,19 @@ class Network:
 
     def start(self, *argv: str, says: bytes) -> subprocess.Popen[bytes]:
         """Start a program in the server's namespace; return when it has said that it is ready."""
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", self.names["server"], *argv], stdout=subprocess.PIPE, env=os.environ
-        )
+        return self.start_in("server", *argv, says=says)
+
+    def start_in(self, part: str, *argv: str, says: bytes) -> subprocess.Popen[bytes]:
+        """Start a program in a namespace; return when it has begun to say *says*."""
+        return self.launch(["ip", "netns", "exec", self.names[part], *argv], says)
+
+    def launch(self, argv: Sequence[str], says: bytes) -> subprocess.Popen[bytes]:
+        """Start a program; return when it has begun to say *says*."""
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, env=os.environ)
         self.processes.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline() == says
+        said = process.stdout.readline()
+        assert said.startswith(says), said
         return process
 
     def probe(

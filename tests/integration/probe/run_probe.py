@@ -24,7 +24,7 @@ def main() -> None:
     targets = [{**_EMPTY, "expect": "allowed", **target} for target in asked["targets"]]
     params = {**defaults, **asked["settings"], "targets": targets}
     began = time.monotonic()
-    evidences = probe(options.targets(params), options.settings(params))
+    evidences = options.placed(probe(options.targets(params), options.settings(params)), params)
     seconds = time.monotonic() - began
     # Not ru_maxrss: it counts what the program that started this one had in memory.
     status = Path("/proc/self/status").read_text()

@@ -56,6 +56,7 @@ class Tunnel:
     port: int
     tls: TunnelTls
     clients: tuple[Network, ...]
+    proxy_protocol: tuple[Network, ...]  # who must begin with a PROXY header, and is believed
     idle: int  # seconds
 
 
@@ -82,7 +83,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTls:
-    mode: str  # starttls, implicit, none
+    mode: str  # starttls, implicit, opportunistic, none
     verify: bool
     ca: File | None
     name: str | None
@@ -96,6 +97,7 @@ class Upstream:
     addresses: tuple[ForwardingAddress, ...]
     tls: UpstreamTls
     auth: Auth | None
+    balance: str  # failover, round_robin
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,10 @@ class Limits:
     mime_depth: int = 30
     mime_parts: int = 1000
     header_bytes: int = 256 * 1024
+    data_rate: int = 500  # octets a second, on average, after the first idle_connection_timeout: slower is Slowloris
+    received_headers: int = 100  # RFC 5321 6.3: a message that passed more hosts goes in a circle
+    pool_connections: int = 50  # idle ones to a next hop; more than the busiest clients keep at once is waste
+    pool_messages: int = 100  # of one connection; next hops and balancers get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ class Timeouts:
     reply: int = 60
     data_reply: int = 600
     processing: int = 60
+    pool_idle: int = 10  # below the patience of common servers (30 and more) and balancers
+    pool_age: int = 300  # so that a next hop that was down gets its mail back
     drain: int = 30
     retire: int = 3600
 

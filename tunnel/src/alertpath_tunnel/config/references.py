@@ -59,11 +59,12 @@ def _services(config: Config) -> Iterator[Problem]:
                 yield Problem(at, name, "is no upstream", "name one of: " + ", ".join(upstreams))
                 continue
             encrypted = [t for t in service.tunnels if t in tunnels and tunnels[t].tls.mode != "none"]
-            if upstream.tls.mode == "none" and encrypted and not upstream.tls.accept_clear_text:
+            clear = upstream.tls.mode in ("none", "opportunistic")
+            if clear and encrypted and not upstream.tls.accept_clear_text:
                 yield Problem(
                     f"{path}.hostnames.{hostname}",
                     name,
-                    f"would send in clear text what comes encrypted from {encrypted[0]}",
+                    f"may send in clear text what comes encrypted from {encrypted[0]}",
                     "set the upstream's tls.mode to starttls or implicit, or its tls.accept_clear_text to true",
                 )
         if service.enabled:

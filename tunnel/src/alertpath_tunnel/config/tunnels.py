@@ -61,6 +61,7 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
         port=fields.integer("port", 1, 65535),
         tls=tls,
         clients=clients,
+        proxy_protocol=read_networks(fields, "proxy_protocol"),
         idle=idle,
     )
     fields.close()

@@ -17,11 +17,12 @@ def read_upstream(fields: Fields) -> Upstream:
         fields.wrong("forwarding_addresses", "is empty", "name at least one next hop")
     tls = _tls(fields.child("tls"))
     auth = _auth(fields.child("auth")) if fields.has("auth") else None
-    if auth and tls.mode == "none":
+    if auth and tls.mode in ("none", "opportunistic"):
         fields.wrong("auth", "would send a password in clear text", "set tls.mode to starttls or implicit")
     if auth and not tls.verify:
         fields.wrong("auth", "would send a password to a server nobody verified", "set tls.verify to true")
-    upstream = Upstream(fields.string("name", longest=256), addresses, tls, auth)
+    balance = fields.choice("balance", ("failover", "round_robin"), "failover")
+    upstream = Upstream(fields.string("name", longest=256), addresses, tls, auth, balance)
     fields.close()
     return upstream
 
@@ -35,7 +36,7 @@ def _address(fields: Fields) -> ForwardingAddress:
 
 def _tls(fields: Fields) -> UpstreamTls:
     tls = UpstreamTls(
-        mode=fields.choice("mode", ("starttls", "implicit", "none"), "starttls"),
+        mode=fields.choice("mode", ("starttls", "implicit", "opportunistic", "none"), "starttls"),
         verify=fields.boolean("verify", True),
         ca=file_field(fields, "ca_file", required=False),
         name=fields.string("name", longest=255) if fields.has("name") else None,

@@ -10,8 +10,10 @@ import socket
 from collections import Counter
 from collections.abc import Mapping
 
+from alertpath_tunnel.net import proxy
 from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
+from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel, Runtime
 from alertpath_tunnel.net.session import Session
 from alertpath_tunnel.net.wire import Wire
@@ -32,6 +34,8 @@ class Server:
         self._journal = journal
         self._counters = counters
         self._budget = Budget(runtime.config.limits.bytes_in_flight)
+        self._pool = Pool()
+        self._greeting: set[asyncio.Task[None]] = set()  # balancers whose PROXY header is awaited
         self._listeners: list[asyncio.Server] = []
         self._tunnels: dict[Address, RunningTunnel] = {
             (ip, running.tunnel.port): running for running in runtime.tunnels for ip in running.tunnel.addresses
@@ -71,30 +75,57 @@ class Server:
         self.retire()
         for session, _client in self._sessions.values():
             session.drain()
+        for greeting in self._greeting:
+            greeting.cancel()
         tasks = set(self._sessions)
-        if not tasks:
-            return 0
-        _done, late = await asyncio.wait(tasks, timeout=timeout)
+        late: set[asyncio.Task[None]] = set()
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=timeout)
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=1)
+        await self._pool.close()
         return len(late)
 
     def _accept(self, wire: Wire, address: Address) -> None:
         tunnel = self._tunnels[address]
         peer = wire.get_extra("peername")
         client = plain(str(peer[0])) if isinstance(peer, tuple) else ""
-        limits = self._runtime.config.limits
         self._counters.add("connections")
         if not client:
             wire.abort()
-        elif not within(client, tunnel.tunnel.clients):
+        elif within(client, tunnel.tunnel.proxy_protocol):
+            wire.hold_reading()
+            task = asyncio.get_running_loop().create_task(self._proxied(wire, tunnel, client))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeted)
+        else:
+            self._begin(wire, tunnel, client)
+
+    async def _proxied(self, wire: Wire, tunnel: RunningTunnel, balancer: str) -> None:
+        try:
+            client = await proxy.read_header(wire, self._runtime.config.timeouts.handshake)
+        except (proxy.BadHeader, OSError, TimeoutError) as error:
+            wire.abort()
+            record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": balancer}
+            self._journal.write({**record, "reason": str(error) or type(error).__name__})
+            return
+        wire.release_reading()
+        self._begin(wire, tunnel, plain(client) if client else balancer)
+
+    def _greeted(self, task: asyncio.Task[None]) -> None:
+        self._greeting.discard(task)
+        self._look_whether_empty()
+
+    def _begin(self, wire: Wire, tunnel: RunningTunnel, client: str) -> None:
+        limits = self._runtime.config.limits
+        if not within(client, tunnel.tunnel.clients):
             self._refuse(wire, tunnel, client, tables.NOT_ALLOWED)
         elif len(self._sessions) >= limits.connections or self._per_client[client] >= limits.connections_per_client:
             self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
         else:
-            session = Session(wire, tunnel, self._runtime.config, self._budget, self._journal)
+            session = Session(wire, client, tunnel, self._runtime.config, self._budget, self._pool, self._journal)
             task = asyncio.get_running_loop().create_task(session.run())
             self._sessions[task] = (session, client)
             self._per_client[client] += 1
@@ -110,7 +141,7 @@ class Server:
         self._look_whether_empty()
 
     def _look_whether_empty(self) -> None:
-        if self._retired and not self._sessions:
+        if self._retired and not self._sessions and not self._greeting:
             self.empty.set()
 
     def _refuse(self, wire: Wire, tunnel: RunningTunnel, client: str, reply: Reply) -> None:

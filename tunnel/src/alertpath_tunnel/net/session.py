@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from alertpath_tunnel.net.addresses import within
 from alertpath_tunnel.net.budget import Budget
+from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import NextHop, RunningTunnel
 from alertpath_tunnel.net.tls import agreed, asked_name
-from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection, connect
+from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection, identity
 from alertpath_tunnel.net.wire import Wire
 from alertpath_tunnel.ops.journal import Journal, Transaction
 from alertpath_tunnel.rules.message import Outcome
@@ -35,8 +36,19 @@ _numbers = itertools.count(1)
 class Session:
     """Serves one connection from greeting to farewell."""
 
-    def __init__(self, wire: Wire, tunnel: RunningTunnel, config: Config, budget: Budget, journal: Journal) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        client: str,
+        tunnel: RunningTunnel,
+        config: Config,
+        budget: Budget,
+        pool: Pool,
+        journal: Journal,
+    ) -> None:
+        self.client = client  # its address, by the PROXY header where one is believed
         self._wire = wire
+        self._pool = pool
         self._tunnel = tunnel
         self._config = config
         self._share = budget.share()
@@ -47,11 +59,13 @@ class Session:
         self._hop: NextHop | None = None
         self._deadline = 0.0
         self._message_deadline = 0.0
+        self._rate_deadline = 0.0  # moves on with each octet of a message
         self._draining = False
         self._transaction: Transaction | None = None
         tls = tunnel.tunnel.tls
         policy = ServerPolicy(
             hostname=config.hostname.encode(),
+            identity=identity(config),
             size=config.limits.message_bytes,
             recipients=config.limits.recipients,
             errors=config.limits.errors,
@@ -59,11 +73,6 @@ class Session:
             tls_required=tls.mode == "starttls" and tls.required and not within(self.client, tls.clear_text_clients),
         )
         self._machine = ServerSession(policy, tls_active=tls.mode == "implicit")
-
-    @property
-    def client(self) -> str:
-        peer = self._wire.get_extra("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else ""
 
     def drain(self) -> None:
         """End as soon as no transaction is under way."""
@@ -86,7 +95,7 @@ class Session:
             self._end_transaction(None, "session ended")
             self._share.release()
             self._wire.close()
-            await self._leave_upstream()
+            self._leave_upstream()
 
     async def _serve(self) -> None:
         if self._tunnel.tunnel.tls.mode == "implicit":
@@ -119,6 +128,8 @@ class Session:
         self._share.hold(self._machine.held)
         if self._share.over:
             self._machine.discard(tables.FULL)
+            # At once, or every other session would believe that it must let go, too.
+            self._share.hold(self._machine.held)
         await self._flush()
         if self._draining and not self._machine.in_transaction:
             self._machine.close(tables.SHUTTING_DOWN)
@@ -126,25 +137,24 @@ class Session:
         now = self._loop.time()
         idle = self._tunnel.tunnel.idle
         if self._machine.held:
-            deadline = min(now + idle, self._message_deadline)
+            deadline = min(now + idle, self._message_deadline, self._rate_deadline)
         else:
             # A deadline for the whole command, not for each of its octets.
             self._deadline = self._deadline or now + idle
             deadline = self._deadline
         try:
-            async with asyncio.timeout_at(deadline):
-                data = await self._wire.read()
+            data = await self._wire.read(deadline)
         except TimeoutError:
             self._machine.close(tables.TIMED_OUT)
             return True
+        self._rate_deadline += len(data) / self._config.limits.data_rate
         self._machine.receive(data)
         return bool(data) or not self._wire.ended
 
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
-            async with asyncio.timeout(self._tunnel.tunnel.idle):
-                await self._wire.write(output)
+            await self._wire.write(output, self._loop.time() + self._tunnel.tunnel.idle)
 
     def _reply(self, reply: Reply, close: bool = False) -> None:
         # What arrived meanwhile was sent before our reply: the machine judges whether that was allowed.
@@ -167,12 +177,15 @@ class Session:
                     self._transaction.recipient(reply)
                 self._relay(reply)
             case events.DataStart():
-                self._message_deadline = self._loop.time() + self._config.timeouts.message
+                now = self._loop.time()
+                self._message_deadline = now + self._config.timeouts.message
+                self._rate_deadline = now + self._tunnel.tunnel.idle
                 self._reply(tables.FULL if self._share.full else tables.START_DATA)
             case events.Message():
                 await self._message(event)
             case events.Reset():
                 await self._reset_upstream()
+                self._leave_upstream()
                 self._end_transaction(None, "reset")
                 self._reply(tables.FLUSHED)
             case _:
@@ -184,13 +197,14 @@ class Session:
             self._accept_hello({})
             return
         self._end_transaction(None, "reset")
-        hop = self._find_hop()
-        if hop is not self._hop:
-            await self._leave_upstream()
-            self._hop = hop
         await self._reset_upstream()
-        if await self._ensure_upstream():
-            self._accept_hello(dict(self._upstream_or_lost().extensions))
+        self._leave_upstream()
+        self._hop = self._find_hop()
+        if await self._take_upstream():
+            available = dict(self._upstream_or_lost().extensions)
+            # Until MAIL others may use the connection: an idle session costs the next hop nothing.
+            self._leave_upstream()
+            self._accept_hello(available)
         else:
             self._reply(tables.UNAVAILABLE)
 
@@ -208,14 +222,15 @@ class Session:
         await self._wire.start_tls(self._tunnel.context, self._config.timeouts.handshake)
         self._machine.tls_started()
 
-    async def _mail(self, event: events.Mail) -> None:
-        if not await self._ensure_upstream():
+    async def _mail(self, event: events.Mail, fresh: bool = False) -> None:
+        if not await self._take_upstream(fresh):
             self._reply(tables.UNAVAILABLE)
             return
         upstream = self._upstream_or_lost()
         relayed = set(self._machine.extensions) - {b"STARTTLS"}
         if not relayed <= set(upstream.extensions):
             # Another forwarding address than the one we spoke for.
+            self._leave_upstream()
             self._reply(tables.UNAVAILABLE)
             return
         self._transaction = Transaction(
@@ -226,9 +241,21 @@ class Session:
             upstream=f"{upstream.address.address}:{upstream.address.port}",
             upstream_tls=upstream.tls,
         )
-        reply = await upstream.mail(event.path)
+        try:
+            reply = await upstream.mail(event.path)
+            if reply.code == 421 and upstream.reused:
+                raise Lost("a farewell crossed MAIL")
+        except Lost:
+            if not upstream.reused:
+                raise
+            # It ended between two messages, and MAIL promised nobody anything: once more over a new connection.
+            upstream.abort()
+            self._upstream = self._transaction = None
+            await self._mail(event, fresh=True)
+            return
         self._relay(reply)
         if not reply.positive:
+            self._leave_upstream()
             self._end_transaction(reply, "sender refused", by_next_hop=True)
 
     async def _message(self, event: events.Message) -> None:
@@ -240,6 +267,10 @@ class Session:
             self._finish(refusal, "not acceptable", close=refusal is tables.CLOSING_CONTENT)
             return
         self._transaction.received(event.content)
+        if tables.hops(event.content) > self._config.limits.received_headers:
+            await self._reset_upstream()
+            self._finish(tables.LOOP, "too many Received headers")
+            return
         outcome = await self._process(event.content)
         self._transaction.processed(outcome)
         if outcome.refusal:
@@ -256,6 +287,7 @@ class Session:
             await self._reset_after(reply)
         self._share.hold(0)
         self._relay(reply)
+        self._leave_upstream()
         self._end_transaction(reply, "", by_next_hop=True)
 
     async def _process(self, content: bytes) -> Outcome:
@@ -271,6 +303,7 @@ class Session:
 
     def _finish(self, reply: Reply, reason: str, close: bool = False) -> None:
         self._share.hold(0)
+        self._leave_upstream()
         self._reply(reply, close)
         self._end_transaction(reply, reason)
 
@@ -282,12 +315,10 @@ class Session:
         address = str(local[0]) if isinstance(local, tuple) else None
         return self._tunnel.service.hop(asked_name(self._wire.get_extra("ssl_object")), address)
 
-    async def _ensure_upstream(self) -> bool:
-        if self._upstream and not self._upstream.usable:
-            await self._leave_upstream()
+    async def _take_upstream(self, fresh: bool = False) -> bool:
         if self._upstream is None and self._hop:
             try:
-                self._upstream = await connect(self._hop, self._config.hostname.encode(), self._config.timeouts)
+                self._upstream = await self._pool.take(self._hop, self._config, fresh)
             except Unavailable as error:
                 self._note("next hop unavailable", error)
         return self._upstream is not None
@@ -310,14 +341,11 @@ class Session:
         if reply.code != 421:
             await self._reset_upstream()
 
-    async def _leave_upstream(self) -> None:
+    def _leave_upstream(self) -> None:
+        """Give the connection back; one within a transaction is broken off, which ends the transaction."""
         upstream, self._upstream = self._upstream, None
-        if upstream is None:
-            return
-        if upstream.usable:
-            await upstream.quit()
-        else:
-            upstream.abort()
+        if upstream:
+            self._pool.give(upstream, self._config)
 
     def _relay(self, reply: Reply) -> None:
         """Answer the client with the next hop's reply."""

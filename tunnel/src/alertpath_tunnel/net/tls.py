@@ -19,6 +19,8 @@ _REQUIREMENTS = {
     "CERT_OPTIONAL": ssl.CERT_OPTIONAL,
     "CERT_REQUIRED": ssl.CERT_REQUIRED,
 }
+# RFC 9325, section 4.2: forward secrecy and authenticated encryption, which all of TLS 1.3 has.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _asked: WeakKeyDictionary[ssl.SSLObject | ssl.SSLSocket, str] = WeakKeyDictionary()
 
 
@@ -34,8 +36,7 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
     # Renegotiation lets a client make us work for nothing.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.sni_callback = _remember
-    if tls.ciphers:
-        context.set_ciphers(tls.ciphers)
+    context.set_ciphers(tls.ciphers or _CIPHERS)
     password = read_secret(certificate.password) if certificate.password else b""
     key = check_private(certificate.key)
     try:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import Mapping
 
-from alertpath_tunnel.config.model import ForwardingAddress, Timeouts
+from alertpath_tunnel.config.model import Config, ForwardingAddress, Timeouts
 from alertpath_tunnel.net.runtime import NextHop
 from alertpath_tunnel.net.tls import agreed
 from alertpath_tunnel.net.wire import Wire
@@ -19,6 +20,7 @@ from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ClientState
 
 _QUIT_TIMEOUT = 5
+_CHUNK = 256 * 1024  # octets handed to the transport at once: it copies what the peer does not take
 
 
 class Unavailable(Exception):
@@ -32,8 +34,13 @@ class Lost(Exception):
 class UpstreamConnection:
     """A session with one next hop, ready for mail."""
 
-    def __init__(self, wire: Wire, address: ForwardingAddress, timeouts: Timeouts) -> None:
+    def __init__(self, wire: Wire, hop: NextHop, address: ForwardingAddress, timeouts: Timeouts) -> None:
+        self.hop = hop
         self.address = address
+        self.messages = 0  # transactions begun
+        self.reused = False
+        self._loop = asyncio.get_running_loop()
+        self._begun = self.idle_since = self._loop.time()
         self._wire = wire
         self._session = ClientSession()
         self._timeouts = timeouts
@@ -51,7 +58,16 @@ class UpstreamConnection:
         """Whether a transaction could begin now: nothing was said out of turn, a farewell included."""
         return self._session.state is ClientState.READY and not self._wire.ended and not self._wire.buffered
 
+    def worn(self, messages: int, seconds: int) -> bool:
+        """Whether this connection served long enough."""
+        return self.messages >= messages or self._loop.time() - self._begun >= seconds
+
+    def given_back(self) -> None:
+        self.reused = True
+        self.idle_since = self._loop.time()
+
     async def mail(self, path: Path) -> Reply:
+        self.messages += 1
         return await self._ask(self._session.mail(path))
 
     async def rcpt(self, path: Path) -> Reply:
@@ -87,16 +103,16 @@ class UpstreamConnection:
         self._wire.abort()
 
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
+        deadline = self._loop.time() + (timeout or self._timeouts.reply)
         try:
-            async with asyncio.timeout(timeout or self._timeouts.reply):
-                if octets:
-                    await self._wire.write(octets)
-                while (reply := self._session.next_reply()) is None:
-                    data = await self._wire.read()
-                    if not data:
-                        raise Lost("the next hop closed the connection")
-                    self._session.receive(data)
-                return reply
+            for start in range(0, len(octets), _CHUNK):
+                await self._wire.write(octets[start : start + _CHUNK] if len(octets) > _CHUNK else octets, deadline)
+            while (reply := self._session.next_reply()) is None:
+                data = await self._wire.read(deadline)
+                if not data:
+                    raise Lost("the next hop closed the connection")
+                self._session.receive(data)
+            return reply
         except TimeoutError:
             raise Lost("the next hop is silent") from None
         except ProtocolError as error:
@@ -106,16 +122,21 @@ class UpstreamConnection:
 
     # -- setting up ----------------------------------------------------------------------------------------------
 
-    async def prepare(self, hop: NextHop, hostname: bytes) -> None:
+    async def prepare(self, hop: NextHop, config: Config) -> None:
         """Greeting, TLS, EHLO and AUTH. Raises Lost."""
         tls = hop.upstream.tls
         if tls.mode == "implicit":
             await self._encrypt(hop)
-        self._expect("the greeting", await self._ask(b""))
+        greeting = await self._ask(b"")
+        self._expect("the greeting", greeting)
+        if identity(config) in greeting.lines[0].split():
+            raise Lost("the next hop is this tunnel itself: mail would go in a circle")
+        hostname = config.hostname.encode()
         await self._hello(hostname)
-        if tls.mode == "starttls":
-            if b"STARTTLS" not in self.extensions:
-                raise Lost("the next hop offers no STARTTLS")
+        offered = b"STARTTLS" in self.extensions
+        if tls.mode == "starttls" and not offered:
+            raise Lost("the next hop offers no STARTTLS")
+        if tls.mode == "starttls" or (tls.mode == "opportunistic" and offered):
             self._expect("STARTTLS", await self._ask(self._session.starttls()))
             self._session.tls_started()
             await self._encrypt(hop)
@@ -161,26 +182,19 @@ class UpstreamConnection:
             raise Lost(f"{what} was answered {reply.code}{text}")
 
 
-async def connect(hop: NextHop, hostname: bytes, timeouts: Timeouts) -> UpstreamConnection:
-    """Return a connection to the first forwarding address that works. Raises Unavailable."""
-    reasons: list[str] = []
-    for address in hop.upstream.addresses:
-        try:
-            return await _connect_one(hop, address, hostname, timeouts)
-        except (Lost, OSError, TimeoutError) as error:
-            reasons.append(f"{address.address}:{address.port}: {error or type(error).__name__}")
-    raise Unavailable("; ".join(reasons))
+def identity(config: Config) -> bytes:
+    """Return the word by which the workers of one service know each other's greeting; it tells nothing else."""
+    return hashlib.sha256(f"{config.hostname}\n{config.file}".encode()).hexdigest()[:16].encode()
 
 
-async def _connect_one(
-    hop: NextHop, address: ForwardingAddress, hostname: bytes, timeouts: Timeouts
-) -> UpstreamConnection:
+async def connect_one(hop: NextHop, address: ForwardingAddress, config: Config) -> UpstreamConnection:
+    """Return a connection to `address` that is ready for mail. Raises Lost, OSError, TimeoutError."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(timeouts.connect):
+    async with asyncio.timeout(config.timeouts.connect):
         _transport, wire = await loop.create_connection(Wire, address.address, address.port)
-    connection = UpstreamConnection(wire, address, timeouts)
+    connection = UpstreamConnection(wire, hop, address, config.timeouts)
     try:
-        await connection.prepare(hop, hostname)
+        await connection.prepare(hop, config)
     except BaseException:
         wire.abort()
         raise

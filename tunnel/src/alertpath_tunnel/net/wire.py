@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable
 
 _HIGH = 256 * 1024  # octets read ahead before reading pauses
+_LINGER = 5  # seconds a peer has to take what we said last
 
 
 class Wire(asyncio.Protocol):
@@ -27,6 +28,9 @@ class Wire(asyncio.Protocol):
         self._read_paused = False
         self._ended = False
         self._interrupted = False
+        self._in_tls = False
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     # -- called by the event loop --------------------------------------------------------------------------------
 
@@ -51,10 +55,13 @@ class Wire(asyncio.Protocol):
         self._ended = True
         self._wake()
         # In clear text a client may close its half and still wait for our reply; TLS knows no half.
-        return self.get_extra("ssl_object") is None
+        return not self._in_tls and self.get_extra("ssl_object") is None
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._ended = True
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
         self._wake()
         if self._writer and not self._writer.done():
             self._writer.set_exception(ConnectionResetError("the connection is lost"))
@@ -70,6 +77,24 @@ class Wire(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader and not self._reader.done():
             self._reader.set_result(None)
+
+    def _watch(self, deadline: float) -> None:
+        """Let what is awaited fail at `deadline`. One timer serves many waits: it is moved on only when it fires."""
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            if self._timer:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(deadline, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        waiting = self._reader or self._writer
+        if waiting is None or waiting.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._watch(self._deadline)
+        else:
+            waiting.set_exception(TimeoutError())
 
     # -- used by sessions ----------------------------------------------------------------------------------------
 
@@ -91,10 +116,11 @@ class Wire(asyncio.Protocol):
             self._transport.resume_reading()
         return data
 
-    async def read(self) -> bytes:
-        """Return at least one octet, or nothing at the end."""
+    async def read(self, deadline: float) -> bytes:
+        """Return at least one octet, or nothing at the end. Raises TimeoutError at `deadline`, a time of the loop."""
         while not self._buffer and not self._ended and not self._interrupted:
             self._reader = self._loop.create_future()
+            self._watch(deadline)
             try:
                 await self._reader
             finally:
@@ -112,13 +138,14 @@ class Wire(asyncio.Protocol):
         if data and self._transport and not self._transport.is_closing():
             self._transport.write(data)
 
-    async def write(self, data: bytes) -> None:
-        """Write, and wait until the peer keeps up. Raises ConnectionError."""
+    async def write(self, data: bytes, deadline: float) -> None:
+        """Write, and wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is lost")
         self._transport.write(data)
         while self._write_paused:
             self._writer = self._loop.create_future()
+            self._watch(deadline)
             try:
                 await self._writer
             finally:
@@ -129,6 +156,7 @@ class Wire(asyncio.Protocol):
         assert self._transport is not None
         if self._buffer:
             raise ConnectionError("octets before the TLS handshake")
+        self._in_tls = True
         transport = await self._loop.start_tls(
             self._transport,
             self,
@@ -145,9 +173,32 @@ class Wire(asyncio.Protocol):
         """Return what the transport knows: peername, sockname, ssl_object."""
         return self._transport.get_extra_info(name) if self._transport else None
 
-    def close(self) -> None:
+    def duplicate(self) -> socket.socket:
+        """Return the socket under another descriptor, for what must be read before this wire reads."""
+        raw = self.get_extra("socket")
+        if raw is None:
+            raise ConnectionResetError("the connection is lost")
+        copy: socket.socket = raw.dup()  # type: ignore[attr-defined]
+        copy.setblocking(False)
+        return copy
+
+    def hold_reading(self) -> None:
+        """Read nothing until `release_reading`. Only of use before the first octet was read."""
         if self._transport:
-            self._transport.close()
+            self._transport.pause_reading()
+
+    def release_reading(self) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Close once the peer took what was written; one that does not is cut off."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        # Asked before the close: a TLS transport that is closed no longer knows.
+        if not self._ended and self._transport.get_write_buffer_size():
+            self._loop.call_later(_LINGER, self._transport.abort)
+        self._transport.close()
 
     def abort(self) -> None:
         if self._transport:

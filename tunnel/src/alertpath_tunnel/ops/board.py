@@ -20,6 +20,7 @@ COUNTERS = (
     "connections",
     "refused_not_allowed",
     "refused_too_many",
+    "refused_bad_header",
     *(f"transactions_{name}" for name in CLASSES),
     "transactions_unanswered",
     "messages_changed",
@@ -37,6 +38,7 @@ COUNTERS = (
     "reloads_refused",
 )
 GAUGES = ("sessions", "bytes_in_flight", "heartbeat", "moves")
+_REFUSALS: dict[object, str] = {554: "refused_not_allowed", 421: "refused_too_many"}  # by the reply's code
 FIELDS = {name: index for index, name in enumerate((*COUNTERS, *GAUGES))}
 
 
@@ -62,7 +64,7 @@ class Counters:
         if event == "transaction":
             self._transaction(record)
         elif event == "refused":
-            self.add("refused_not_allowed" if record.get("reply") == 554 else "refused_too_many")
+            self.add(_REFUSALS.get(record.get("reply"), "refused_bad_header"))
         elif event in PROTOCOL_EVENTS:
             self.add(f"event_{str(event).replace(' ', '_').lower()}")
 

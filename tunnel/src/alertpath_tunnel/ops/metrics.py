@@ -48,6 +48,7 @@ def _lines(totals: Mapping[str, float], workers_up: int) -> Iterator[str]:
         {
             "not_allowed": "refused_not_allowed",
             "too_many": "refused_too_many",
+            "bad_header": "refused_bad_header",
         },
     )
     yield from _labelled(

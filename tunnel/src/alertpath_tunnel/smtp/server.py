@@ -23,6 +23,7 @@ class ServerPolicy:
     size: int  # octets of a message
     recipients: int  # of a transaction
     errors: int  # of a session
+    identity: bytes = b""  # a word of the greeting by which this service knows itself
     tls_offered: bool = False
     tls_required: bool = False
 
@@ -69,7 +70,7 @@ class ServerSession:
 
     def greet(self) -> None:
         """Write the greeting."""
-        self._write(Reply(220, (self.policy.hostname + b" ESMTP",)))
+        self._write(Reply(220, ((self.policy.hostname + b" ESMTP " + self.policy.identity).rstrip(),)))
 
     def accept_hello(self, available: Mapping[bytes, bytes]) -> None:
         """Answer EHLO or HELO; `available` are the next hop's extensions, keyword in upper case -> parameters."""

@@ -143,6 +143,7 @@ TOO_MANY_RECIPIENTS: Final = Reply(452, (b"4.5.3 Too many recipients",))
 BAD_PARAMETER: Final = Reply(555, (b"5.5.4 Parameter not recognised or not available",))
 NOT_ASCII: Final = Reply(553, (b"5.6.7 Non-ASCII address without SMTPUTF8",))
 TOO_BIG: Final = Reply(552, (b"5.3.4 Message exceeds the size limit",))
+LOOP: Final = Reply(554, (b"5.4.6 Too many hops, mail goes in a circle",))
 TEXT_LINE_TOO_LONG: Final = Reply(554, (b"5.6.0 Line longer than 998 octets in message",))
 
 # After these the connection is closed: the client is broken, or two protocols are being mixed on purpose.
@@ -217,6 +218,12 @@ def client_next(verb: bytes, state: ClientState, code: int) -> ClientState:
         return ClientState.CLOSED
     verdict = Verdict.ACCEPTED if code in CLIENT_ACCEPTS[verb] else Verdict.REFUSED
     return CLIENT_TRANSITIONS.get((verb, verdict), state)
+
+
+def hops(message: bytes) -> int:
+    """Return how many Received headers `message` has (6.3)."""
+    head = message.partition(b"\r\n\r\n")[0] if b"\r\n\r\n" in message else message
+    return (b"\r\n" + head.lower()).count(b"\r\nreceived:")
 
 
 def command_limit(verb: bytes) -> int:

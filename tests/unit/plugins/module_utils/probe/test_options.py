@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.job import Answer
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import Evidences, Row
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Evidence, Finding, Target
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.rows import Evidences, Row
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.verdict import Judgement
 
 EMPTY = dict.fromkeys(options.ARGUMENT_SPEC["targets"]["options"])
@@ -147,4 +147,6 @@ def test_result_is_plain_data_and_counts() -> None:
         "control": "destination",
         "verdict": "pass",
         "reason": "must be blocked",
+        "remedy": None,
+        "where": None,
     }
