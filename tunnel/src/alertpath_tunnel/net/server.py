@@ -145,8 +145,8 @@ class Server:
             self.empty.set()
 
     def _refuse(self, wire: Wire, tunnel: RunningTunnel, client: str, reply: Reply) -> None:
+        record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": client}
+        self._journal.write({**record, "reply": reply.code, "reason": reply.lines[0].decode()})
         if tunnel.tunnel.tls.mode != "implicit":
             wire.send(reply.to_bytes())
         wire.close()
-        record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": client}
-        self._journal.write({**record, "reply": reply.code, "reason": reply.lines[0].decode()})
