@@ -292,8 +292,9 @@ class Session:
 
     async def _process(self, content: bytes) -> Outcome:
         assert self._tunnel.service is not None
-        process: Callable[[bytes], Outcome] = self._tunnel.service.processor.process
-        if len(content) <= _LARGE:
+        processor = self._tunnel.service.processor
+        process: Callable[[bytes], Outcome] = processor.process
+        if len(content) <= _LARGE or not processor.active:
             return process(content)
         try:
             async with asyncio.timeout(self._config.timeouts.processing):

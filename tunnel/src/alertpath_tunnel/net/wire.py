@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 _HIGH = 256 * 1024  # octets read ahead before reading pauses
 _LINGER = 5  # seconds a peer has to take what we said last
@@ -35,8 +36,8 @@ class Wire(asyncio.Protocol):
     # -- called by the event loop --------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast and no check: uvloop's transports have the methods without the base class.
+        self._transport = cast("asyncio.Transport", transport)
         raw = transport.get_extra_info("socket")
         if raw is not None:
             # A listening socket made without IPPROTO_TCP loses this on plain asyncio: 40 ms per reply.

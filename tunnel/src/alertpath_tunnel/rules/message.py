@@ -39,6 +39,11 @@ class Processor:
         self._engine = engine
         self._limits = limits
 
+    @property
+    def active(self) -> bool:
+        """Whether there is any rule at all."""
+        return bool(self._profiles)
+
     def process(self, message: bytes) -> Outcome:
         """Apply the rules to `message`. Whatever goes wrong, the outcome is a refusal, never the message in clear."""
         tally = Tally()

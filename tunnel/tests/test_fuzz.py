@@ -1,0 +1,163 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Laws of the state machine under hostile input. ALERTPATH_EXAMPLES sets how long each is tried."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from alertpath_tunnel.smtp import canonical, events, tables
+from alertpath_tunnel.smtp.server import ServerPolicy, ServerSession
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+brief = settings(
+    max_examples=int(os.environ.get("ALERTPATH_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+POLICY = ServerPolicy(b"t.example", size=2000, recipients=3, errors=6)
+NEXT_HOP = {b"PIPELINING": b"", b"SIZE": b"0", b"8BITMIME": b"", b"SMTPUTF8": b"", b"DSN": b""}
+REPLY = re.compile(rb"[2-5][0-9]{2}[ -][^\x00-\x1f\x7f]*\r\n")
+
+COMMANDS = [
+    b"EHLO x\r\n",
+    b"HELO x\r\n",
+    b"MAIL FROM:<a@b>\r\n",
+    b"MAIL FROM:<> SIZE=10 BODY=8BITMIME\r\n",
+    b"RCPT TO:<c@d>\r\n",
+    b"RCPT TO:<c@d> NOTIFY=NEVER\r\n",
+    b"DATA\r\n",
+    b"RSET\r\n",
+    b"NOOP\r\n",
+    b"VRFY x\r\n",
+    b"QUIT\r\n",
+    b"BDAT 4 LAST\r\n",
+    b"STARTTLS\r\n",
+    b"AUTH PLAIN AAAA\r\n",
+    b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
+]
+PIECES = [
+    b"\r\n.\r\n",
+    b"\n.\n",
+    b"\r.\r",
+    b"\r\n.\n",
+    b"\n.\r\n",
+    b".",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b"..",
+    b"x" * 999,
+]
+HOSTILE = st.lists(st.one_of(st.sampled_from(COMMANDS), st.sampled_from(PIECES), st.binary(max_size=8)), max_size=25)
+CUTS = st.lists(st.integers(1, 40), max_size=60)
+
+
+class Talk:
+    """Feeds a machine, and answers each event as an agreeable next hop would."""
+
+    def __init__(self) -> None:
+        self.machine = ServerSession(POLICY)
+        self.machine.greet()
+        self.events: list[events.Event] = []
+        self.output = b""
+
+    def say(self, chunks: Iterable[bytes]) -> Talk:
+        for chunk in chunks:
+            self.machine.receive(chunk)
+            while not isinstance(event := self.machine.next_event(), (events.NeedData, events.Closed)):
+                self.events.append(event)
+                self._answer(event)
+        self.output += self.machine.take_output()
+        return self
+
+    def _answer(self, event: events.Event) -> None:
+        if isinstance(event, events.Hello):
+            self.machine.accept_hello(NEXT_HOP)
+        elif isinstance(event, events.Message) and event.refusal:
+            self.machine.reply(event.refusal, close=event.refusal is tables.CLOSING_CONTENT)
+        else:
+            self.machine.reply(tables.START_DATA if isinstance(event, events.DataStart) else tables.OK)
+
+    @property
+    def messages(self) -> list[bytes]:
+        return [event.content for event in self.events if isinstance(event, events.Message) and not event.refusal]
+
+
+def split(octets: bytes, cuts: list[int]) -> list[bytes]:
+    chunks, start = [], 0
+    for cut in cuts:
+        chunks.append(octets[start : start + cut])
+        start += cut
+    return [*chunks, octets[start:]]
+
+
+@brief
+@given(HOSTILE, CUTS)
+def test_hostile_input_in_any_chunks_keeps_the_laws(parts: list[bytes], cuts: list[int]) -> None:
+    octets = b"".join(parts)
+    talk = Talk().say(split(octets, cuts))
+    # Each accepted message has an end of its own on the wire, and is canonical.
+    assert len(talk.messages) <= octets.count(b"\r\n.\r\n")
+    for content in talk.messages:
+        canonical.check(content, tables.TEXT_LINE)
+        assert len(content) <= POLICY.size
+    # All we ever say are replies.
+    assert b"".join(REPLY.findall(talk.output)) == talk.output
+    for event in talk.events:
+        if isinstance(event, (events.Mail, events.Rcpt)):
+            canonical.command(b"X", event.path.to_argument(b"FROM"))
+
+
+@brief
+@given(HOSTILE, CUTS)
+def test_whatever_stands_in_a_message_it_stays_one(parts: list[bytes], cuts: list[int]) -> None:
+    content = b"".join(parts)
+    stuffed = canonical.stuff(content + b"\r\n") if not canonical.has_bare(content) else content + b"\r\n.\r\n"
+    before_end = (b"\r\n" + stuffed)[: -len(b"\r\n.\r\n")]
+    if b"\r\n.\r\n" in before_end + b"\r\n.":
+        return
+    talk = Talk().say([b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"])
+    talk.say(split(stuffed, cuts))
+    arrived = [event for event in talk.events if isinstance(event, events.Message)]
+    assert len(arrived) == 1
+    assert sum(isinstance(event, events.Mail) for event in talk.events) == 1
+    if canonical.has_bare(content):
+        assert arrived[0].refusal is tables.CLOSING_CONTENT
+    elif arrived[0].refusal is None:
+        assert arrived[0].content == content + b"\r\n"
+
+
+GROUP = st.lists(
+    st.sampled_from(
+        [
+            b"NOOP\r\n",
+            b"RSET\r\n",
+            b"MAIL FROM:<a@b>\r\n",
+            b"RCPT TO:<c@d>\r\n",
+            b"VRFY x\r\n",
+            b"WHAT\r\n",
+            b"MAIL\r\n",
+            b"NO\rOP\r\n",
+            b"N\0\r\n",
+            b"x" * 2000 + b"\r\n",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@brief
+@given(GROUP, CUTS, CUTS)
+def test_where_a_group_is_cut_changes_nothing(group: list[bytes], one: list[int], two: list[int]) -> None:
+    """Commands that may be pipelined give the same events and the same replies however they are packed."""
+    octets = b"".join(group)
+    first = Talk().say([b"EHLO x\r\n"]).say(split(octets, one))
+    second = Talk().say([b"EHLO x\r\n"]).say(split(octets, two))
+    assert (first.events, first.output) == (second.events, second.output)
