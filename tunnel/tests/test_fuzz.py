@@ -161,3 +161,14 @@ def test_where_a_group_is_cut_changes_nothing(group: list[bytes], one: list[int]
     first = Talk().say([b"EHLO x\r\n"]).say(split(octets, one))
     second = Talk().say([b"EHLO x\r\n"]).say(split(octets, two))
     assert (first.events, first.output) == (second.events, second.output)
+
+
+@brief
+@given(HOSTILE)
+def test_what_the_reader_accepts_the_writer_may_send(parts: list[bytes]) -> None:
+    """The writer passes on unchanged messages without a second look: the reader must demand all that it would."""
+    talk = Talk().say([b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"])
+    talk.say([b"".join(parts) + b"\r\n.\r\n"])
+    for content in talk.messages:
+        canonical.check(content, tables.TEXT_LINE)
+        assert not content or canonical.stuff(content).count(b"\r\n.\r\n") == 1

@@ -280,7 +280,7 @@ class Session:
         upstream = self._upstream_or_lost()
         reply = await upstream.data()
         if reply.code == 354:
-            reply = await upstream.message(outcome.content)
+            reply = await upstream.message(outcome.content, received=outcome.content is event.content)
         elif reply.positive:
             raise Lost(f"DATA was answered {reply.code}")
         else:

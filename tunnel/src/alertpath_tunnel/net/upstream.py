@@ -76,9 +76,9 @@ class UpstreamConnection:
     async def data(self) -> Reply:
         return await self._ask(self._session.data())
 
-    async def message(self, content: bytes) -> Reply:
+    async def message(self, content: bytes, received: bool = False) -> Reply:
         """Send the message; the reply is the next hop's verdict. Raises Lost, or NotCanonical before it sends."""
-        return await self._ask(self._session.message(content), self._timeouts.data_reply)
+        return await self._ask(self._session.message(content, received), self._timeouts.data_reply)
 
     async def reset(self) -> None:
         """End a transaction, if one is open."""
