@@ -28,10 +28,10 @@ class Journal:
     """Writes records to a stream that the service manager collects."""
 
     def __init__(
-        self, stream: TextIO, levels: Mapping[str, str] = {}, counters: Counters | None = None, **fixed: object
+        self, stream: TextIO, levels: Mapping[str, str] | None = None, counters: Counters | None = None, **fixed: object
     ) -> None:
         self._stream = stream
-        self._levels = levels
+        self._levels = levels or {}
         self._counters = counters
         self._fixed = fixed
 

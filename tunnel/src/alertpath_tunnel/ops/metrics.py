@@ -80,7 +80,7 @@ def _lines(totals: Mapping[str, float], workers_up: int) -> Iterator[str]:
     )
     yield from _head("transactions_total", "counter", "Transactions by who decided and the reply's first digit")
     for name in CLASSES:
-        by, _, digit = name.rpartition("_")
+        by, _line, digit = name.rpartition("_")
         counted = _number(totals[f"transactions_{name}"])
         yield f'{_PREFIX}transactions_total{{by="{by}",reply="{digit}"}} {counted}'
     yield f'{_PREFIX}transactions_total{{by="nobody",reply="none"}} {_number(totals["transactions_unanswered"])}'

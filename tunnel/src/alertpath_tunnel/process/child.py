@@ -77,7 +77,7 @@ class Child:
             if not text:
                 self._hang_up()
             for line in text.splitlines():
-                word, _, number = line.partition(" ")
+                word, _space, number = line.partition(" ")
                 self.said.add(word)
                 if word == "broken" and number.isdigit():
                     self.broken = int(number)

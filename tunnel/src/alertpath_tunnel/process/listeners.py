@@ -92,7 +92,7 @@ class Listeners:
             return [alone]
         alone.close()
         with contextlib.ExitStack() as undo:
-            sockets = [undo.enter_context(_listener(address, shared=True)) for _ in range(self._workers)]
+            sockets = [undo.enter_context(_listener(address, shared=True)) for _worker in range(self._workers)]
             undo.pop_all()
         return sockets
 

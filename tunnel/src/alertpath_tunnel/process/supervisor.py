@@ -192,7 +192,7 @@ class Supervisor:
         by_number = {child.channel.fileno(): child for child in children if child.channel}
         for number in by_number:
             poll.register(number, select.POLLIN)
-        for number, _ in poll.poll(timeout * 1000):
+        for number, _event in poll.poll(timeout * 1000):
             if number == self._pipe[0]:
                 os.read(number, 4096)
             else:
