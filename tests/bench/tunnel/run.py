@@ -61,7 +61,7 @@ proxymap unix - - n - - proxymap
 class Candidate:
     name: str
     port: int
-    pid: int | None  # of the process whose processor time is counted
+    pid: int | None  # of the process whose processor time is counted, with its children's
 
 
 def await_port(port: int) -> None:
@@ -118,9 +118,13 @@ def candidates() -> Iterator[list[Candidate]]:
 
 
 def processor_time(pid: int) -> float:
-    """Return the seconds of processor time a process used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the seconds of processor time that a process and its children, the workers, have used."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    used = 0.0
+    for process in (pid, *children):
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return used
 
 
 def measure(candidate: Candidate, octets: int, sessions: int, messages: int) -> tuple[float, float]:
