@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -35,7 +36,8 @@ def test_card_numbers_are_masked_and_the_rest_is_untouched(tmp_path: Path, pki: 
     assert record["data_elements"] == {"ccn": 2}
     assert record["reply"] == 250
     assert record["reply_by"] == "next hop"
-    assert "4111" not in tunnel.log.read_text()
+    # Not its first four digits alone: a port or a handle may happen to bear those.
+    assert not re.search(r"4111[ -]?1111", tunnel.log.read_text())
 
 
 @pytest.mark.parametrize("listening", ["starttls", "implicit"])
