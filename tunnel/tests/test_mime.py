@@ -126,7 +126,7 @@ def test_value_in_encoded_words_is_found_and_written_again(subject: str) -> None
 def test_dangerous_encoded_words_are_refused(subject: str) -> None:
     outcome = process(crlf(f"Subject: {subject}\n\nbody\n"))
     assert outcome.refusal is not None
-    assert outcome.refusal.to_bytes().startswith(b"554 5.7.1 ")
+    assert outcome.refusal.octets.startswith(b"554 5.7.1 ")
     assert outcome.content == b""
 
 

@@ -245,7 +245,7 @@ def test_verdicts_move_the_state() -> None:
 
 
 def test_a_reply_cannot_smuggle_lines() -> None:
-    assert Reply(250, (b"a\r\n250 b\0",)).to_bytes() == b"250 a??250 b?\r\n"
+    assert Reply(250, (b"a\r\n250 b\0",)).octets == b"250 a??250 b?\r\n"
 
 
 CONTENT = st.lists(st.binary(max_size=40).map(lambda row: row.translate(None, b"\r\n\0")), max_size=20).map(

@@ -74,6 +74,10 @@ class ForwardingAddress:
     port: int
     name: str
 
+    @property
+    def endpoint(self) -> str:
+        return f"{self.address}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Auth:
@@ -123,6 +127,7 @@ class Limits:
     mime_depth: int = 30
     mime_parts: int = 1000
     header_bytes: int = 256 * 1024
+    part_bytes: int = 64 * 1024  # a message that no rule looks at goes on in parts of this size while it arrives
     data_rate: int = 500  # octets a second, on average, after the first idle_connection_timeout: slower is Slowloris
     received_headers: int = 100  # RFC 5321 6.3: a message that passed more hosts goes in a circle
     pool_connections: int = 50  # idle ones to a next hop; more than the busiest clients keep at once is waste

@@ -6,22 +6,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from alertpath_tunnel.config.model import Network
 
 
-def plain(address: str) -> str:
-    """Return an address without its scope, and an IPv4 address that is mapped into IPv6 as what it is."""
+# The same few clients come again and again, and to read an address takes longer than to look it up.
+@lru_cache(maxsize=4096)
+def read(address: str) -> IPv4Address | IPv6Address:
+    """Return an address without its scope; an IPv4 address mapped into IPv6 as what it is. Raises ValueError."""
     found = ip_address(address.split("%", 1)[0])
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return str(mapped or found)
+    return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+
+
+@lru_cache(maxsize=4096)
+def plain(address: str) -> str:
+    """The same as text."""
+    return str(read(address))
 
 
 def within(client: str, networks: Iterable[Network]) -> bool:
     """Whether the address `client` lies in one of `networks`. What is no address lies in none."""
     try:
-        address = ip_address(plain(client))
+        address = read(client)
     except ValueError:
         return False
     return any(address in network for network in networks)

@@ -10,6 +10,7 @@ from collections import Counter, deque
 
 from alertpath_tunnel.config.model import Config, ForwardingAddress
 from alertpath_tunnel.net.runtime import NextHop
+from alertpath_tunnel.net.strand import Strand
 from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection, connect_one
 
 _SETBACK = 30  # seconds a forwarding address that failed is tried after the others
@@ -24,7 +25,8 @@ class Pool:
         self._idle: dict[int, deque[UpstreamConnection]] = {}
         self._failed: dict[ForwardingAddress, float] = {}
         self._turns: Counter[str] = Counter()
-        self._partings: set[asyncio.Task[None]] = set()
+        self._parting = 0
+        self._parted = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
 
     @property
@@ -65,8 +67,9 @@ class Pool:
             for connection in waiting:
                 self._part(connection)
         self._idle.clear()
-        if self._partings:
-            await asyncio.wait(self._partings)
+        while self._parting:
+            self._parted.clear()
+            await self._parted.wait()
 
     async def _connect(self, hop: NextHop, config: Config) -> UpstreamConnection:
         reasons: list[str] = []
@@ -107,6 +110,9 @@ class Pool:
         if not connection.usable:
             connection.abort()
             return
-        task = self._loop.create_task(connection.quit())
-        self._partings.add(task)
-        task.add_done_callback(self._partings.discard)
+        self._parting += 1
+        Strand(connection.quit(), self._has_parted)
+
+    def _has_parted(self) -> None:
+        self._parting -= 1
+        self._parted.set()

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
-
-from alertpath_tunnel.net.wire import Wire
 
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _LINE = 107  # octets of the longest header of version 1, its CRLF included
@@ -28,13 +27,12 @@ class BadHeader(Exception):
     """What came is no PROXY header, or none that can be believed."""
 
 
-async def read_header(wire: Wire, timeout: float) -> str | None:
+async def read_header(raw: socket.socket, timeout: float) -> str | None:
     """Return the client's address, None when the balancer speaks for itself (LOCAL, UNKNOWN).
 
-    `wire` must not have begun to read; it may go on afterwards. Raises BadHeader, OSError, TimeoutError.
+    Raises BadHeader, OSError, TimeoutError.
     """
-    # Octet by octet from the socket: what follows the header may be a TLS handshake, which the wire must see whole.
-    raw = wire.duplicate()
+    # Not an octet more than the header is read: what follows may be a TLS handshake.
     loop = asyncio.get_running_loop()
 
     async def read(count: int) -> bytes:
@@ -46,11 +44,8 @@ async def read_header(wire: Wire, timeout: float) -> str | None:
             found += part
         return found
 
-    try:
-        async with asyncio.timeout(timeout):
-            return await parse(read)
-    finally:
-        raw.close()
+    async with asyncio.timeout(timeout):
+        return await parse(read)
 
 
 async def parse(read: Read) -> str | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from alertpath_tunnel.net.tls import client_context, server_context
 from alertpath_tunnel.protect.methods import LEAST_KEY, Protect, build
 from alertpath_tunnel.rules.engine import Engine
 from alertpath_tunnel.rules.message import Processor
+from alertpath_tunnel.smtp.server import ServerPolicy
 
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
@@ -51,6 +53,7 @@ class RunningTunnel:
     tunnel: Tunnel
     context: ssl.SSLContext | None
     service: RunningService | None
+    policy: ServerPolicy  # for clients from whom TLS is demanded if it is from any
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,33 @@ def assemble(config: Config, files: Files) -> Runtime:
     tunnels = []
     for tunnel in config.active_tunnels():
         service = config.service_of(tunnel.name)
-        tunnels.append(RunningTunnel(tunnel, files.contexts[tunnel.name], running[service.name] if service else None))
+        tunnels.append(
+            RunningTunnel(
+                tunnel,
+                files.contexts[tunnel.name],
+                running[service.name] if service else None,
+                _policy(tunnel, config),
+            )
+        )
     return Runtime(config, tuple(tunnels))
+
+
+def identity(config: Config) -> bytes:
+    """Return the word by which the workers of one service know each other's greeting; it tells nothing else."""
+    return hashlib.sha256(f"{config.hostname}\n{config.file}".encode()).hexdigest()[:16].encode()
+
+
+def _policy(tunnel: Tunnel, config: Config) -> ServerPolicy:
+    starttls = tunnel.tls.mode == "starttls"
+    return ServerPolicy(
+        hostname=config.hostname.encode(),
+        identity=identity(config),
+        size=config.limits.message_bytes,
+        recipients=config.limits.recipients,
+        errors=config.limits.errors,
+        tls_offered=starttls,
+        tls_required=starttls and tunnel.tls.required,
+    )
 
 
 def _service(

@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import socket
 from collections import Counter
 from collections.abc import Mapping
 
 from alertpath_tunnel.net import proxy
+from alertpath_tunnel.net.acceptor import Acceptor
 from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel, Runtime
 from alertpath_tunnel.net.session import Session
+from alertpath_tunnel.net.strand import Strand
 from alertpath_tunnel.net.wire import Wire
 from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.journal import Journal
@@ -36,11 +40,11 @@ class Server:
         self._budget = Budget(runtime.config.limits.bytes_in_flight)
         self._pool = Pool()
         self._greeting: set[asyncio.Task[None]] = set()  # balancers whose PROXY header is awaited
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[asyncio.Server | Acceptor] = []
         self._tunnels: dict[Address, RunningTunnel] = {
             (ip, running.tunnel.port): running for running in runtime.tunnels for ip in running.tunnel.addresses
         }
-        self._sessions: dict[asyncio.Task[None], tuple[Session, str]] = {}
+        self._sessions: dict[Session, Strand | None] = {}
         self._per_client: Counter[str] = Counter()
         self._retired = False
         self.empty = asyncio.Event()
@@ -54,12 +58,14 @@ class Server:
         """Accept connections at `sockets`, whose addresses are those of the tunnels."""
         loop = asyncio.get_running_loop()
         for address, opened in sockets.items():
-            if address in self._tunnels:
-                listener = await loop.create_server(
-                    lambda at=address: Wire(lambda wire: self._accept(wire, at)),  # type: ignore[misc]
-                    sock=opened,
-                    backlog=_BACKLOG,
-                )
+            if address not in self._tunnels:
+                continue
+            tunnel = self._tunnels[address]
+            if tunnel.tunnel.proxy_protocol:
+                self._listeners.append(Acceptor(opened, functools.partial(self._accept_balanced, tunnel)))
+            else:
+                accept = functools.partial(self._accept, tunnel)
+                listener = await loop.create_server(functools.partial(Wire, accept), sock=opened, backlog=_BACKLOG)
                 self._listeners.append(listener)
 
     def retire(self) -> None:
@@ -73,52 +79,60 @@ class Server:
     async def drain(self, timeout: float) -> int:
         """Stop accepting, let transactions end, and return how many sessions had to be broken off."""
         self.retire()
-        for session, _client in self._sessions.values():
+        # Each of them may end at once.
+        for session in list(self._sessions):
             session.drain()
         for greeting in self._greeting:
             greeting.cancel()
-        tasks = set(self._sessions)
-        late: set[asyncio.Task[None]] = set()
-        if tasks:
-            _done, late = await asyncio.wait(tasks, timeout=timeout)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=1)
+        await self._until_empty(timeout)
+        late = list(self._sessions.values())
+        for strand in late:
+            if strand:
+                strand.cancel()
+        await self._until_empty(1)
         await self._pool.close()
         return len(late)
 
-    def _accept(self, wire: Wire, address: Address) -> None:
-        tunnel = self._tunnels[address]
-        peer = wire.get_extra("peername")
-        client = plain(str(peer[0])) if isinstance(peer, tuple) else ""
-        self._counters.add("connections")
-        if not client:
-            wire.abort()
-        elif within(client, tunnel.tunnel.proxy_protocol):
-            wire.hold_reading()
-            task = asyncio.get_running_loop().create_task(self._proxied(wire, tunnel, client))
-            self._greeting.add(task)
-            task.add_done_callback(self._greeted)
-        else:
-            self._begin(wire, tunnel, client)
+    async def _until_empty(self, timeout: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self.empty.wait()
 
-    async def _proxied(self, wire: Wire, tunnel: RunningTunnel, balancer: str) -> None:
-        try:
-            client = await proxy.read_header(wire, self._runtime.config.timeouts.handshake)
-        except (proxy.BadHeader, OSError, TimeoutError) as error:
+    def _accept(self, tunnel: RunningTunnel, wire: Wire) -> None:
+        self._counters.add("connections")
+        peer = wire.get_extra("peername")
+        if isinstance(peer, tuple):
+            self._begin(tunnel, plain(str(peer[0])), wire)
+        else:
             wire.abort()
-            record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": balancer}
+
+    def _accept_balanced(self, tunnel: RunningTunnel, opened: socket.socket, peer: str) -> None:
+        self._counters.add("connections")
+        task = asyncio.get_running_loop().create_task(self._balanced(tunnel, opened, plain(peer)))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeted)
+
+    async def _balanced(self, tunnel: RunningTunnel, opened: socket.socket, peer: str) -> None:
+        """Begin the session of a client behind a balancer, or of one that came by itself."""
+        client: str | None = None
+        try:
+            if within(peer, tunnel.tunnel.proxy_protocol):
+                client = await proxy.read_header(opened, self._runtime.config.timeouts.handshake)
+            begin = functools.partial(self._begin, tunnel, plain(client) if client else peer)
+            await asyncio.get_running_loop().connect_accepted_socket(functools.partial(Wire, begin), opened)
+        except (proxy.BadHeader, OSError, TimeoutError) as error:
+            record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": peer}
             self._journal.write({**record, "reason": str(error) or type(error).__name__})
-            return
-        wire.release_reading()
-        self._begin(wire, tunnel, plain(client) if client else balancer)
+            opened.close()
+        except asyncio.CancelledError:
+            opened.close()
+            raise
 
     def _greeted(self, task: asyncio.Task[None]) -> None:
         self._greeting.discard(task)
         self._look_whether_empty()
 
-    def _begin(self, wire: Wire, tunnel: RunningTunnel, client: str) -> None:
+    def _begin(self, tunnel: RunningTunnel, client: str, wire: Wire) -> None:
         limits = self._runtime.config.limits
         if not within(client, tunnel.tunnel.clients):
             self._refuse(wire, tunnel, client, tables.NOT_ALLOWED)
@@ -126,14 +140,16 @@ class Server:
             self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
         else:
             session = Session(wire, client, tunnel, self._runtime.config, self._budget, self._pool, self._journal)
-            task = asyncio.get_running_loop().create_task(session.run())
-            self._sessions[task] = (session, client)
             self._per_client[client] += 1
+            # Known before it runs: it may end at once.
+            self._sessions[session] = None
             self._counters.put("sessions", len(self._sessions))
-            task.add_done_callback(self._finished)
+            strand = Strand(session.run(), lambda: self._finished(session, client))
+            if session in self._sessions:
+                self._sessions[session] = strand
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        _session, client = self._sessions.pop(task)
+    def _finished(self, session: Session, client: str) -> None:
+        del self._sessions[session]
         self._counters.put("sessions", len(self._sessions))
         self._per_client[client] -= 1
         if not self._per_client[client]:
@@ -148,5 +164,5 @@ class Server:
         record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": client}
         self._journal.write({**record, "reply": reply.code, "reason": reply.lines[0].decode()})
         if tunnel.tunnel.tls.mode != "implicit":
-            wire.send(reply.to_bytes())
+            wire.send(reply.octets)
         wire.close()

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import ssl
 from collections.abc import Mapping
 
 from alertpath_tunnel.config.model import Config, ForwardingAddress, Timeouts
-from alertpath_tunnel.net.runtime import NextHop
+from alertpath_tunnel.net.runtime import NextHop, identity
 from alertpath_tunnel.net.tls import agreed
 from alertpath_tunnel.net.wire import Wire
 from alertpath_tunnel.smtp.client import ClientSession, ProtocolError
+from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ClientState
@@ -44,14 +44,11 @@ class UpstreamConnection:
         self._wire = wire
         self._session = ClientSession()
         self._timeouts = timeouts
+        self.tls: tuple[str, str] | None = None  # version and cipher
 
     @property
     def extensions(self) -> Mapping[bytes, bytes]:
         return self._session.extensions
-
-    @property
-    def tls(self) -> tuple[str, str] | None:
-        return agreed(self._wire.get_extra("ssl_object"))
 
     @property
     def usable(self) -> bool:
@@ -76,9 +73,20 @@ class UpstreamConnection:
     async def data(self) -> Reply:
         return await self._ask(self._session.data())
 
-    async def message(self, content: bytes, received: bool = False) -> Reply:
+    async def message(self, content: bytes) -> Reply:
         """Send the message; the reply is the next hop's verdict. Raises Lost, or NotCanonical before it sends."""
-        return await self._ask(self._session.message(content, received), self._timeouts.data_reply)
+        return await self._ask(self._session.message(content), self._timeouts.data_reply)
+
+    async def part(self, lines: Received) -> None:
+        """Send a part of a message, of which more follows. Raises Lost."""
+        try:
+            await self._write(self._session.part(lines), self._loop.time() + self._timeouts.data_reply)
+        except (OSError, ProtocolError) as error:
+            raise _lost(error) from None
+
+    async def last_part(self, lines: Received) -> Reply:
+        """Send the rest of a message; the reply is the next hop's verdict. Raises Lost."""
+        return await self._ask(self._session.last_part(lines), self._timeouts.data_reply)
 
     async def reset(self) -> None:
         """End a transaction, if one is open."""
@@ -91,9 +99,8 @@ class UpstreamConnection:
         """Part in peace if that is possible."""
         try:
             if self._session.state in (ClientState.GREETED, ClientState.READY, ClientState.MAIL, ClientState.RCPT):
-                async with asyncio.timeout(_QUIT_TIMEOUT):
-                    await self._ask(self._session.quit())
-        except (Lost, ProtocolError, TimeoutError):
+                await self._ask(self._session.quit(), _QUIT_TIMEOUT)
+        except (Lost, ProtocolError):
             pass
         finally:
             self._wire.close()
@@ -105,20 +112,23 @@ class UpstreamConnection:
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
         deadline = self._loop.time() + (timeout or self._timeouts.reply)
         try:
-            for start in range(0, len(octets), _CHUNK):
-                await self._wire.write(octets[start : start + _CHUNK] if len(octets) > _CHUNK else octets, deadline)
+            if octets:
+                await self._write(octets, deadline)
             while (reply := self._session.next_reply()) is None:
                 data = await self._wire.read(deadline)
                 if not data:
                     raise Lost("the next hop closed the connection")
                 self._session.receive(data)
             return reply
-        except TimeoutError:
-            raise Lost("the next hop is silent") from None
-        except ProtocolError as error:
-            raise Lost(str(error)) from None
-        except OSError as error:
-            raise Lost(str(error) or type(error).__name__) from None
+        except (OSError, ProtocolError) as error:
+            raise _lost(error) from None
+
+    async def _write(self, octets: bytes, deadline: float) -> None:
+        if len(octets) <= _CHUNK:
+            await self._wire.write(octets, deadline)
+            return
+        for start in range(0, len(octets), _CHUNK):
+            await self._wire.write(octets[start : start + _CHUNK], deadline)
 
     # -- setting up ----------------------------------------------------------------------------------------------
 
@@ -149,6 +159,7 @@ class UpstreamConnection:
         name = hop.upstream.tls.name or self.address.name
         try:
             await self._wire.start_tls(hop.context, self._timeouts.handshake, name)
+            self.tls = agreed(self._wire.get_extra("ssl_object"))
         except ssl.SSLCertVerificationError as error:
             raise Lost(f"the certificate is not accepted: {error.verify_message}") from None
         except (OSError, ProtocolError) as error:
@@ -182,16 +193,14 @@ class UpstreamConnection:
             raise Lost(f"{what} was answered {reply.code}{text}")
 
 
-def identity(config: Config) -> bytes:
-    """Return the word by which the workers of one service know each other's greeting; it tells nothing else."""
-    return hashlib.sha256(f"{config.hostname}\n{config.file}".encode()).hexdigest()[:16].encode()
+def _lost(error: Exception) -> Lost:
+    return Lost("the next hop is silent" if isinstance(error, TimeoutError) else str(error) or type(error).__name__)
 
 
 async def connect_one(hop: NextHop, address: ForwardingAddress, config: Config) -> UpstreamConnection:
     """Return a connection to `address` that is ready for mail. Raises Lost, OSError, TimeoutError."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(config.timeouts.connect):
-        _transport, wire = await loop.create_connection(Wire, address.address, address.port)
+    # In a task of its own, which is what a timeout needs.
+    wire = await asyncio.get_running_loop().create_task(_dial(address, config.timeouts.connect))
     connection = UpstreamConnection(wire, hop, address, config.timeouts)
     try:
         await connection.prepare(hop, config)
@@ -199,3 +208,9 @@ async def connect_one(hop: NextHop, address: ForwardingAddress, config: Config) 
         wire.abort()
         raise
     return connection
+
+
+async def _dial(address: ForwardingAddress, timeout: float) -> Wire:
+    async with asyncio.timeout(timeout):
+        _transport, wire = await asyncio.get_running_loop().create_connection(Wire, address.address, address.port)
+    return wire

@@ -11,23 +11,27 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
+from alertpath_tunnel.net.strand import Strand, pause, running
+
 _HIGH = 256 * 1024  # octets read ahead before reading pauses
+_MANY = 256  # pieces of them: one that comes octet by octet weighs many times what it holds
 _LINGER = 5  # seconds a peer has to take what we said last
 
 
 class Wire(asyncio.Protocol):
-    """Used by one task at a time."""
+    """Used by one strand at a time."""
 
     def __init__(self, on_connect: Callable[[Wire], None] | None = None) -> None:
         self._on_connect = on_connect
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._waiting: Strand | None = None
         self._write_paused = False
         self._read_paused = False
         self._ended = False
+        self._lost = False
         self._interrupted = False
         self._in_tls = False
         self._deadline = 0.0
@@ -46,8 +50,9 @@ class Wire(asyncio.Protocol):
             self._on_connect(self)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) > _HIGH and not self._read_paused and self._transport:
+        self._pieces.append(data)
+        self._buffered += len(data)
+        if (self._buffered > _HIGH or len(self._pieces) > _MANY) and not self._read_paused and self._transport:
             self._read_paused = True
             self._transport.pause_reading()
         self._wake()
@@ -63,21 +68,29 @@ class Wire(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+        self._lost = True
         self._wake()
-        if self._writer and not self._writer.done():
-            self._writer.set_exception(ConnectionResetError("the connection is lost"))
 
     def pause_writing(self) -> None:
         self._write_paused = True
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self._writer and not self._writer.done():
-            self._writer.set_result(None)
+        self._wake()
 
-    def _wake(self) -> None:
-        if self._reader and not self._reader.done():
-            self._reader.set_result(None)
+    def _wake(self, error: Exception | None = None) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            waiting.resume(error)
+
+    async def _wait(self, deadline: float) -> None:
+        """Wait until something happens on the connection. Raises TimeoutError at `deadline`."""
+        self._watch(deadline)
+        self._waiting = running()
+        try:
+            await pause()
+        finally:
+            self._waiting = None
 
     def _watch(self, deadline: float) -> None:
         """Let what is awaited fail at `deadline`. One timer serves many waits: it is moved on only when it fires."""
@@ -89,13 +102,12 @@ class Wire(asyncio.Protocol):
 
     def _late(self) -> None:
         self._timer = None
-        waiting = self._reader or self._writer
-        if waiting is None or waiting.done():
+        if self._waiting is None:
             return
         if self._loop.time() < self._deadline:
             self._watch(self._deadline)
         else:
-            waiting.set_exception(TimeoutError())
+            self._wake(TimeoutError())
 
     # -- used by sessions ----------------------------------------------------------------------------------------
 
@@ -106,26 +118,24 @@ class Wire(asyncio.Protocol):
 
     @property
     def buffered(self) -> int:
-        return len(self._buffer)
+        return self._buffered
 
     def take(self) -> bytes:
         """Return what is here now, perhaps nothing."""
-        data = bytes(self._buffer)
-        self._buffer.clear()
+        if not self._buffered:
+            return b""
+        pieces, self._pieces = self._pieces, []
+        self._buffered = 0
         if self._read_paused and self._transport:
             self._read_paused = False
             self._transport.resume_reading()
-        return data
+        # A piece that is alone is not copied.
+        return b"".join(pieces)
 
     async def read(self, deadline: float) -> bytes:
         """Return at least one octet, or nothing at the end. Raises TimeoutError at `deadline`, a time of the loop."""
-        while not self._buffer and not self._ended and not self._interrupted:
-            self._reader = self._loop.create_future()
-            self._watch(deadline)
-            try:
-                await self._reader
-            finally:
-                self._reader = None
+        while not self._buffered and not self._ended and not self._interrupted:
+            await self._wait(deadline)
         self._interrupted = False
         return self.take()
 
@@ -145,17 +155,14 @@ class Wire(asyncio.Protocol):
             raise ConnectionResetError("the connection is lost")
         self._transport.write(data)
         while self._write_paused:
-            self._writer = self._loop.create_future()
-            self._watch(deadline)
-            try:
-                await self._writer
-            finally:
-                self._writer = None
+            await self._wait(deadline)
+            if self._lost:
+                raise ConnectionResetError("the connection is lost")
 
     async def start_tls(self, context: ssl.SSLContext, timeout: float, server_name: str | None = None) -> None:
         """Do the handshake: as a client when `server_name` is given. Nothing may be buffered. Raises OSError."""
         assert self._transport is not None
-        if self._buffer:
+        if self._buffered:
             raise ConnectionError("octets before the TLS handshake")
         self._in_tls = True
         transport = await self._loop.start_tls(
@@ -173,24 +180,6 @@ class Wire(asyncio.Protocol):
     def get_extra(self, name: str) -> object:
         """Return what the transport knows: peername, sockname, ssl_object."""
         return self._transport.get_extra_info(name) if self._transport else None
-
-    def duplicate(self) -> socket.socket:
-        """Return the socket under another descriptor, for what must be read before this wire reads."""
-        raw = self.get_extra("socket")
-        if raw is None:
-            raise ConnectionResetError("the connection is lost")
-        copy: socket.socket = raw.dup()  # type: ignore[attr-defined]
-        copy.setblocking(False)
-        return copy
-
-    def hold_reading(self) -> None:
-        """Read nothing until `release_reading`. Only of use before the first octet was read."""
-        if self._transport:
-            self._transport.pause_reading()
-
-    def release_reading(self) -> None:
-        if self._transport and not self._transport.is_closing():
-            self._transport.resume_reading()
 
     def close(self) -> None:
         """Close once the peer took what was written; one that does not is cut off."""

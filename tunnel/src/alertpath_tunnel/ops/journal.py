@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from alertpath_tunnel.ops.levels import classify, wanted
 from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp.reply import Reply
 
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 _ENHANCED = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 
@@ -48,7 +50,7 @@ class Journal:
             return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         whole = {"time": now, "facility": facility, "level": level, **self._fixed, **record}
-        line = json.dumps(whole, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        line = _encode(whole).encode() + b"\n"
         try:
             # One call for each line, past any buffer: lines of several processes do not mix, and on a full disk a
             # line is lost where a buffer would grow.
@@ -58,11 +60,22 @@ class Journal:
             return
 
 
-def message_id_digest(message: bytes) -> str | None:
-    """Return the first 16 hexadecimal digits of SHA-256 over the Message-ID, by which both ends can find a message."""
-    head = message[: max(message.find(b"\r\n\r\n"), 0) or 65536]
+def message_id_digest(head: bytes) -> str | None:
+    """Return the first 16 hexadecimal digits of SHA-256 over the Message-ID in `head`, whole lines of a header.
+
+    By it both ends can find a message.
+    """
     match = _MESSAGE_ID.search(head)
     return hashlib.sha256(match[1].strip()).hexdigest()[:16] if match else None
+
+
+# Where the handles of this process begin: they are unique, not secret.
+_first_handle = secrets.randbits(64)
+_transactions = itertools.count()
+
+
+def _handle() -> str:
+    return f"{(_first_handle + (os.getpid() << 40) + next(_transactions)) % 2**64:016x}"
 
 
 class Transaction:
@@ -80,15 +93,17 @@ class Transaction:
         self._begun = time.monotonic()
         self._accepted = 0
         self._refused = 0
+        self._verdict: tuple[Reply | None, str, bool] | None = None
         self._record: dict[str, object] = {
             "event": "transaction",
-            "client_correlation_handle": secrets.token_hex(8),
+            "client_correlation_handle": _handle(),
             "session": session,
             "tunnel": tunnel,
             "client_ip": client,
             "client_tls": tls,
             "next_hop": upstream,
             "next_hop_tls": upstream_tls,
+            "message_id_sha256": None,
         }
 
     def recipient(self, reply: Reply) -> None:
@@ -97,9 +112,13 @@ class Transaction:
         else:
             self._refused += 1
 
-    def received(self, message: bytes) -> None:
-        self._record["size_in"] = len(message)
-        self._record["message_id_sha256"] = message_id_digest(message)
+    def header(self, head: bytes) -> None:
+        """Take lines of the message's header."""
+        self._record["message_id_sha256"] = self._record["message_id_sha256"] or message_id_digest(head)
+
+    def received(self, size: int) -> None:
+        """Take the size of the complete message, in octets."""
+        self._record["size_in"] = size
         self._record["seconds_receiving"] = round(time.monotonic() - self._begun, 4)
 
     def processed(self, outcome: Outcome) -> None:
@@ -111,8 +130,20 @@ class Transaction:
         if outcome.refusal is None:
             self._record["size_out"] = len(outcome.content)
 
-    def record(self, reply: Reply | None, reason: str, by_next_hop: bool) -> dict[str, object]:
-        """Return the line. Of the next hop's text only the enhanced code appears: it may quote an address."""
+    def untouched(self, size: int) -> None:
+        """Take that no rule looks at the message of `size` octets."""
+        self._record |= {"rules": {}, "data_elements": {}, "notes": [], "changed": False, "size_out": size}
+
+    def verdict(self, reply: Reply | None, reason: str, by_next_hop: bool = False) -> None:
+        """Take what the client is told, and why."""
+        self._verdict = (reply, reason, by_next_hop)
+
+    def record(self, reply: Reply | None, reason: str) -> dict[str, object]:
+        """Return the line; without a verdict, `reply` and `reason` stand for one.
+
+        Of the next hop's text only the enhanced code appears: it may quote an address.
+        """
+        reply, reason, by_next_hop = self._verdict or (reply, reason, False)
         enhanced = _ENHANCED.match(reply.lines[0]) if reply else None
         return {
             **self._record,

@@ -12,6 +12,8 @@ import socket
 import time
 from collections.abc import Mapping
 
+import uvloop
+
 from alertpath_tunnel.net.runtime import Runtime
 from alertpath_tunnel.net.server import Server
 from alertpath_tunnel.ops.board import Counters
@@ -31,7 +33,8 @@ def work(
     channel: socket.socket,
 ) -> None:
     """Serve until SIGTERM, or SIGUSR1 and no session is left, or the supervisor is gone."""
-    asyncio.run(_work(share(runtime, workers), sockets, journal, counters, channel))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(share(runtime, workers), sockets, journal, counters, channel))
 
 
 def share(runtime: Runtime, workers: int) -> Runtime:

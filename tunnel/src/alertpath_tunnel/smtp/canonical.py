@@ -5,6 +5,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
+import re2
+
+_OPTIONS = re2.Options()
+_OPTIONS.encoding = re2.Options.Encoding.LATIN1  # an octet is a character, whatever it is
+# In whole lines: a CR or LF of its own, NUL, a line that begins with a dot. One pass in linear time.
+_ODD = re2.compile(rb"\r[^\n]|[^\r]\n|\x00|\n\.", _OPTIONS)
+_LAST_LINE = b".\r\n"
+
+has_control = re.compile(rb"[\x00-\x1f\x7f]").search
+"""Whether a line has a control character. Octets in, a match or None out."""
+
 
 class NotCanonical(Exception):
     """Octets that must not go on the wire as they are."""
@@ -27,6 +41,36 @@ def has_long_line(content: bytes, limit: int) -> bool:
     return False
 
 
+class Judged(NamedTuple):
+    """What stands in whole lines as they came, up to the line that ends the data."""
+
+    end: int  # where that line begins, -1 without one
+    dots: int  # lines before it that begin with a dot
+    bare: bool
+    long: bool
+
+
+def judge(lines: bytes, limit: int) -> Judged:
+    """Judge `lines`, which begin at the start of a line and end with an LF; none may be longer than `limit` octets,
+    CRLF included, the stuffed dot not."""
+    head = lines[:1]
+    if head not in (b".", b"\n"):
+        odd = _ODD.search(lines)
+        if odd is None:
+            return Judged(-1, 0, False, has_long_line(lines, limit))
+        if odd.start() == len(lines) - len(_LAST_LINE) - 1 and lines.endswith(b"\n" + _LAST_LINE):
+            # Nothing is odd but the end.
+            return Judged(len(lines) - len(_LAST_LINE), 0, False, has_long_line(lines, limit))
+    if lines.startswith(_LAST_LINE):
+        end = 0
+    else:
+        found = lines.find(b"\r\n" + _LAST_LINE)
+        end = found + 2 if found >= 0 else -1
+    body = lines if end < 0 else lines[:end]
+    dots = body.count(b"\n.") + body.startswith(b".")
+    return Judged(end, dots, has_bare(body), has_long_line(unstuff(body) if dots else body, limit))
+
+
 def check(content: bytes, limit: int) -> None:
     """Raise NotCanonical unless `content` is whole lines of at most `limit` octets, each ended by CRLF."""
     if has_bare(content):
@@ -40,7 +84,12 @@ def check(content: bytes, limit: int) -> None:
 def stuff(content: bytes) -> bytes:
     """Return `content` with a dot before each line that begins with one, and the line that ends the data."""
     head = b"." if content.startswith(b".") else b""
-    return head + content.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+    return end(head + content.replace(b"\r\n.", b"\r\n.."))
+
+
+def end(stuffed: bytes) -> bytes:
+    """Return `stuffed` with the line that ends the data."""
+    return stuffed + _LAST_LINE
 
 
 def unstuff(stuffed: bytes) -> bytes:
@@ -51,6 +100,6 @@ def unstuff(stuffed: bytes) -> bytes:
 def command(verb: bytes, argument: bytes = b"") -> bytes:
     """Return one command line. Raises NotCanonical when the argument could end it early."""
     line = verb + b" " + argument if argument else verb
-    if any(octet < 32 or octet == 127 for octet in line):
+    if has_control(line):
         raise NotCanonical("a control character in a command")
     return line + b"\r\n"

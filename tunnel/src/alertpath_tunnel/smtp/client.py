@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping
 
 from alertpath_tunnel.smtp import canonical, tables
+from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import BadReply, Reply, ReplyReader
 from alertpath_tunnel.smtp.tables import ClientState
@@ -91,15 +92,21 @@ class ClientSession:
     def data(self) -> bytes:
         return self._command(b"DATA")
 
-    def message(self, content: bytes, received: bool = False) -> bytes:
-        """Return the message as it goes on the wire. Raises NotCanonical before anything is sent.
-
-        `received` says that these are the very octets a DataReader accepted, which demands the same of them.
-        """
-        if not received:
-            canonical.check(content, tables.TEXT_LINE)
+    def message(self, content: bytes) -> bytes:
+        """Return the message as it goes on the wire. Raises NotCanonical before anything is sent."""
+        canonical.check(content, tables.TEXT_LINE)
         self._begin(b"END")
         return canonical.stuff(content)
+
+    def part(self, lines: Received) -> bytes:
+        """Return a part of a message on its way through, of which more follows."""
+        self._in_order(b"END")
+        return lines.octets
+
+    def last_part(self, lines: Received) -> bytes:
+        """Return the last part, and the line that ends the message."""
+        self._begin(b"END")
+        return canonical.end(lines.octets)
 
     def rset(self) -> bytes:
         return self._command(b"RSET")
@@ -113,11 +120,14 @@ class ClientSession:
         return line
 
     def _begin(self, verb: bytes) -> None:
+        self._in_order(verb)
+        self._verb = verb
+
+    def _in_order(self, verb: bytes) -> None:
         if self._verb is not None:
             raise ProtocolError(f"the reply to {self._verb.decode()} is awaited")
         if self.state not in tables.CLIENT_COMMANDS[verb]:
             raise ProtocolError(f"{verb.decode()} is out of order in state {self.state.value}")
-        self._verb = verb
 
 
 def _extensions(reply: Reply) -> dict[bytes, bytes]:

@@ -1,14 +1,30 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Receives one message: finds CRLF.CRLF and nothing else, and judges what came before it."""
+"""Receives one message: finds CRLF.CRLF and nothing else, and judges each line before anything is done with it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from alertpath_tunnel.smtp import canonical, tables
 from alertpath_tunnel.smtp.reply import Reply
 
 _END = b"\r\n.\r\n"
+_LAST_LINE = b".\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Whole lines of a message as they came, stuffed dots included, each of them judged and found canonical."""
+
+    octets: bytes
+    dots: int  # lines that begin with a dot, which is not part of the message (RFC 5321 4.5.2)
+
+    @property
+    def content(self) -> bytes:
+        """The lines without stuffing."""
+        return canonical.unstuff(self.octets) if self.dots else self.octets
 
 
 class DataReader:
@@ -16,18 +32,19 @@ class DataReader:
 
     def __init__(self, size_limit: int) -> None:
         self._size_limit = size_limit
-        # Stuffing makes a message of lone dots a third longer; the exact size is judged without it.
-        self._raw_limit = size_limit + size_limit // 3 + len(_END)
-        # The 354's line end counts as the CRLF before a message that is empty (RFC 5321 4.1.1.4).
-        self._raw = bytearray(b"\r\n")
-        self._seen = 0
+        self._lines: bytes | bytearray = b""  # judged, and not taken yet
+        self._dots = 0  # in `_lines`
+        # Of the line under way; of what is not kept, the last octets. The 354's line end counts as the CRLF before
+        # a message that is empty (RFC 5321 4.1.1.4), so we begin at a line.
+        self._rest = b""
         self._reason: Reply | None = None
-        self.content = b""
+        self.size = 0
+        """Octets of the message so far, without stuffing."""
 
     @property
     def held(self) -> int:
         """Octets held."""
-        return len(self._raw)
+        return len(self._lines) + len(self._rest)
 
     @property
     def reply(self) -> Reply | None:
@@ -36,33 +53,61 @@ class DataReader:
 
     def discard(self, reason: Reply) -> None:
         """Receive the rest without keeping it, and refuse the message with `reason`."""
-        self._reason = self._reason or reason
-        del self._raw[: -len(_END) + 1]
-        self._seen = 0
+        if self._reason is None:
+            self._refuse(reason, self._rest)
+
+    def take(self) -> Received:
+        """Return the lines that are here, and keep them no longer."""
+        taken = Received(bytes(self._lines), self._dots)
+        self._lines, self._dots = b"", 0
+        return taken
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data`. Return None while the message goes on, else what came after it."""
-        self._raw += data
-        found = self._raw.find(_END, self._seen)
-        if found < 0:
-            self._seen = max(0, len(self._raw) - len(_END) + 1)
-            if self._reason or len(self._raw) > self._raw_limit:
-                self.discard(tables.TOO_BIG)
+        if self._rest:
+            data = self._rest + data
+        if self._reason:
+            return self._skip(data)
+        cut = data.rfind(b"\n") + 1
+        lines, self._rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
+        judged = canonical.judge(lines, tables.TEXT_LINE)
+        ended = judged.end >= 0
+        self._keep(lines[: judged.end] if ended else lines, judged.dots)
+        refusal = self._refusal(judged)
+        if refusal:
+            self._refuse(refusal, data)
+        if not ended:
             return None
-        rest = bytes(self._raw[found + len(_END) :])
-        if self._reason is None:
-            self._finish(bytes(memoryview(self._raw)[2 : found + 2]))
-        self._raw = bytearray()
-        return rest
+        after = lines[judged.end + len(_LAST_LINE) :]
+        return after + data[cut:] if cut < len(data) else after
 
-    def _finish(self, stuffed: bytes) -> None:
-        if canonical.has_bare(stuffed):
-            self._reason = tables.CLOSING_CONTENT
-            return
-        content = canonical.unstuff(stuffed)
-        if len(content) > self._size_limit:
-            self._reason = tables.TOO_BIG
-        elif canonical.has_long_line(content, tables.TEXT_LINE):
-            self._reason = tables.TEXT_LINE_TOO_LONG
+    def _refusal(self, judged: canonical.Judged) -> Reply | None:
+        if judged.bare:
+            return tables.CLOSING_CONTENT
+        if self.size > self._size_limit:
+            return tables.TOO_BIG
+        # A stuffed dot may be the octet too many.
+        return tables.TEXT_LINE_TOO_LONG if judged.long or len(self._rest) > tables.TEXT_LINE + 1 else None
+
+    def _refuse(self, reason: Reply, seen: bytes) -> None:
+        """Keep only what the end may have begun with; a line begins before `seen`."""
+        self._reason = reason
+        self._lines, self._dots = b"", 0
+        self._rest = (b"\r\n" + seen)[1 - len(_END) :]
+
+    def _skip(self, data: bytes) -> bytes | None:
+        found = data.find(_END)
+        if found < 0:
+            self._rest = data[1 - len(_END) :]
+            return None
+        return data[found + len(_END) :]
+
+    def _keep(self, lines: bytes, dots: int) -> None:
+        self.size += len(lines) - dots
+        self._dots += dots
+        if not self._lines:
+            self._lines = lines
         else:
-            self.content = content
+            if isinstance(self._lines, bytes):
+                self._lines = bytearray(self._lines)
+            self._lines += lines

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,7 +49,7 @@ class Path:
         return b" ".join([keyword + b":<" + self.address + b">", *words])
 
 
-def parse(argument: bytes, keyword: bytes, known: Mapping[bytes, bytes], announced: Iterable[bytes]) -> Path:
+def parse(argument: bytes, keyword: bytes, known: Mapping[bytes, bytes], announced: Container[bytes]) -> Path:
     """Read `argument`, which must begin with `keyword` and a colon.
 
     `known` maps a parameter to the extension that allows it, `announced` are the extensions the client was told of.
@@ -63,7 +63,7 @@ def parse(argument: bytes, keyword: bytes, known: Mapping[bytes, bytes], announc
     route = _SOURCE_ROUTE.match(address)
     if route:
         address = address[route.end() :]
-    parameters = _parameters((match["rest"] or b"").split(), known, frozenset(announced))
+    parameters = _parameters((match["rest"] or b"").split(), known, announced)
     return Path(address, parameters)
 
 
@@ -80,7 +80,7 @@ def check_address(address: bytes, utf8: bool) -> None:
 
 
 def _parameters(
-    words: list[bytes], known: Mapping[bytes, bytes], announced: frozenset[bytes]
+    words: list[bytes], known: Mapping[bytes, bytes], announced: Container[bytes]
 ) -> Mapping[bytes, bytes | None]:
     found: dict[bytes, bytes | None] = {}
     for word in words:

@@ -1,12 +1,13 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a session with a client asks its driver to do. Each event but NeedData and Closed waits for one reply."""
+"""What a session with a client asks its driver to do. Each event but NeedData, Part and Closed waits for one reply."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 
@@ -45,11 +46,24 @@ class DataStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """The message is complete, without stuffing; or it must be refused with `refusal`, and its content is gone."""
+class Part:
+    """Lines of a message that goes on. It waits for no reply: what is wrong with it is said of the whole message."""
 
-    content: bytes
+    lines: Received
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The message is complete, `lines` all that was no Part; or it must be refused, and what was held is gone."""
+
+    lines: Received
+    size: int  # octets of the whole message, without stuffing; 0 with a refusal
     refusal: Reply | None
+
+    @property
+    def content(self) -> bytes:
+        """The message, where none of it was a Part."""
+        return self.lines.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +78,8 @@ class Closed:
     reply: Reply | None
 
 
-Event = NeedData | Hello | StartTls | Mail | Rcpt | DataStart | Message | Reset | Closed
+NEED_DATA = NeedData()
+START_TLS = StartTls()
+DATA_START = DataStart()
+RESET = Reset()
+Event = NeedData | Hello | StartTls | Mail | Rcpt | DataStart | Part | Message | Reset | Closed

@@ -20,42 +20,57 @@ class LineReader:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._buffer = bytearray()
+        # What is fed is mostly one whole line: kept as it came, it is never copied.
+        self._buffer = b""
+        self._start = 0  # what stands before has been returned
         self._scanned = 0
         self._dropping = False
 
     @property
     def pending(self) -> bool:
-        return bool(self._buffer)
+        return self._start < len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        if self._start < len(self._buffer):
+            self._scanned -= self._start
+            self._buffer = self._buffer[self._start :] + data
+        else:
+            self._scanned = 0
+            self._buffer = data
+        self._start = 0
 
     def take_all(self) -> bytes:
         """Return everything held, and forget it."""
-        data = bytes(self._buffer)
-        self._buffer.clear()
-        self._scanned = 0
+        data = self._buffer[self._start :]
+        self._keep(b"")
         return data
 
     def next(self) -> tuple[LineStatus, bytes]:
         """Return the next line without its CRLF."""
-        end = self._buffer.find(b"\n", self._scanned)
-        if end < 0:
-            if self._dropping or len(self._buffer) > self._limit:
-                self._dropping = True
-                if b"\0" in self._buffer or b"\r" in self._buffer[:-1]:
-                    return LineStatus.BARE, b""
-                # A CR that came last may be the first half of the line's end.
-                del self._buffer[:-1]
-            self._scanned = len(self._buffer)
-            return LineStatus.INCOMPLETE, b""
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
-        self._scanned = 0
+        end = self._buffer.find(b"\n", self._scanned) + 1
+        if not end:
+            return self._incomplete(), b""
+        line = self._buffer[self._start : end]
+        self._start = self._scanned = end
         dropping, self._dropping = self._dropping, False
-        if not line.endswith(b"\r\n") or b"\r" in line[:-2] or b"\0" in line:
+        if len(line) < 2 or line.find(b"\r") != len(line) - 2 or b"\0" in line:
             return LineStatus.BARE, b""
         if dropping or len(line) > self._limit:
             return LineStatus.TOO_LONG, b""
         return LineStatus.COMPLETE, line[:-2]
+
+    def _incomplete(self) -> LineStatus:
+        held = self._buffer[self._start :]
+        if self._dropping or len(held) > self._limit:
+            self._dropping = True
+            if b"\0" in held or b"\r" in held[:-1]:
+                return LineStatus.BARE
+            # A CR that came last may be the first half of the line's end.
+            held = held[-1:]
+        self._keep(held)
+        return LineStatus.INCOMPLETE
+
+    def _keep(self, held: bytes) -> None:
+        self._buffer = held
+        self._start = 0
+        self._scanned = len(held)

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 
 _CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
+# Code, then a separator and the text, or neither (RFC 5321 4.2). Some servers end their lines by LF alone.
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?\n", re.DOTALL)
 
 
 class BadReply(Exception):
     """The next hop sent what is no reply (RFC 5321 4.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """A code and its text, one item for a line, without CRLF."""
 
@@ -25,8 +29,9 @@ class Reply:
     def positive(self) -> bool:
         return 200 <= self.code < 400
 
-    def to_bytes(self) -> bytes:
-        """Return the reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
+    @cached_property
+    def octets(self) -> bytes:
+        """The reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
         clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
         head = b"%03d" % self.code
         return b"".join(head + b"-" + line + b"\r\n" for line in clean[:-1]) + head + b" " + clean[-1] + b"\r\n"
@@ -38,7 +43,7 @@ class ReplyReader:
     def __init__(self, line_limit: int, lines_limit: int) -> None:
         self._line_limit = line_limit
         self._lines_limit = lines_limit
-        self._buffer = bytearray()
+        self._buffer = b""
         self._code = 0
         self._lines: list[bytes] = []
 
@@ -48,13 +53,12 @@ class ReplyReader:
         return bool(self._buffer or self._lines)
 
     def feed(self, data: bytes) -> None:
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
 
     def next(self) -> Reply | None:
         """Return the next complete reply, or None. Raises BadReply."""
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[: end + 1])
-            del self._buffer[: end + 1]
+        while end := self._buffer.find(b"\n") + 1:
+            line, self._buffer = self._buffer[:end], self._buffer[end:]
             if self._take(line):
                 reply = Reply(self._code, tuple(self._lines))
                 self._lines = []
@@ -67,19 +71,14 @@ class ReplyReader:
         """Take one line, true when it is the reply's last."""
         if len(line) > self._line_limit:
             raise BadReply("a reply line is too long")
-        text = line.removesuffix(b"\n").removesuffix(b"\r")
-        digits, separator = text[:3], text[3:4]
-        if (
-            len(digits) != 3
-            or not digits.isdigit()
-            or separator not in (b" ", b"-", b"")
-            or not 200 <= int(digits) < 600
-        ):
+        match = _LINE.fullmatch(line)
+        if match is None:
             raise BadReply("a line does not begin with a reply code")
-        if self._lines and int(digits) != self._code:
+        code, separator, text = int(match[1]), match[2], match[3]
+        if self._lines and code != self._code:
             raise BadReply("the code changes within a reply")
-        self._code = int(digits)
-        self._lines.append(text[4:])
+        self._code = code
+        self._lines.append(text or b"")
         if len(self._lines) > self._lines_limit:
             raise BadReply("a reply has too many lines")
         return separator != b"-"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alertpath_tunnel.smtp import envelope, events, tables
+from alertpath_tunnel.smtp import canonical, envelope, events, tables
 from alertpath_tunnel.smtp.data import DataReader
 from alertpath_tunnel.smtp.lines import LineReader, LineStatus
 from alertpath_tunnel.smtp.reply import Reply
@@ -36,6 +36,10 @@ class ServerSession:
         self.state = ServerState.CONNECTED
         self.tls_active = tls_active
         self.extensions: Mapping[bytes, bytes] = {}
+        self.relayed: frozenset[bytes] = frozenset()
+        """Those of the extensions that the next hop must have, too."""
+        self.part = 0
+        """When so many octets of a message are held they are handed over as a Part; 0 never."""
         self._lines = LineReader(tables.LONGEST_COMMAND)
         self._data: DataReader | None = None
         self._verb: bytes | None = None  # the command whose reply is awaited
@@ -43,7 +47,7 @@ class ServerSession:
         self._recipients = 0
         self._errors = 0
         self._last: Reply | None = None
-        self._output = bytearray()
+        self._output = b""
 
     # -- octets -------------------------------------------------------------------------------------------------
 
@@ -53,14 +57,18 @@ class ServerSession:
 
     def take_output(self) -> bytes:
         """Return what must be sent now, and forget it."""
-        output = bytes(self._output)
-        self._output.clear()
+        output, self._output = self._output, b""
         return output
 
     @property
     def held(self) -> int:
         """Octets of the message under way that are held here."""
         return self._data.held if self._data else 0
+
+    @property
+    def receiving(self) -> bool:
+        """Whether a message is under way."""
+        return self._data is not None
 
     @property
     def in_transaction(self) -> bool:
@@ -75,10 +83,11 @@ class ServerSession:
     def accept_hello(self, available: Mapping[bytes, bytes]) -> None:
         """Answer EHLO or HELO; `available` are the next hop's extensions, keyword in upper case -> parameters."""
         if self._verb == b"HELO":
-            self.extensions = {}
+            self.extensions, self.relayed = {}, frozenset()
             self.reply(Reply(250, (self.policy.hostname,)))
             return
         offered = {name: b"" for name in tables.RELAYED_EXTENSIONS if name in available}
+        self.relayed = frozenset(offered)
         if b"SIZE" in offered:
             offered[b"SIZE"] = b"%d" % self._size(available[b"SIZE"])
         if self.policy.tls_offered and not self.tls_active:
@@ -113,7 +122,7 @@ class ServerSession:
         """Forget everything the client said in clear text (RFC 3207 4.2)."""
         self.tls_active = True
         self.state = ServerState.CONNECTED
-        self.extensions = {}
+        self.extensions, self.relayed = {}, frozenset()
 
     # -- what the driver asks ------------------------------------------------------------------------------------
 
@@ -128,19 +137,23 @@ class ServerSession:
         return events.Closed(self._last)
 
     def _read_message(self) -> events.Event:
-        assert self._data is not None
-        rest = self._data.feed(self._lines.take_all())
-        if rest is None:
-            return events.NeedData()
-        self._lines.feed(rest)
-        reader, self._data = self._data, None
-        self._verb = b"END"
-        return events.Message(reader.content, reader.reply)
+        reader = self._data
+        assert reader is not None
+        rest = reader.feed(self._lines.take_all()) if self._lines.pending else None
+        if rest is not None:
+            self._lines.feed(rest)
+            self._data = None
+            self._verb = b"END"
+            refusal = reader.reply
+            return events.Message(reader.take(), 0 if refusal else reader.size, refusal)
+        if self.part and reader.held >= self.part:
+            return events.Part(reader.take())
+        return events.NEED_DATA
 
     def _read_command(self) -> events.Event | None:
         status, line = self._lines.next()
         if status is LineStatus.INCOMPLETE:
-            return events.NeedData()
+            return events.NEED_DATA
         verb, _blank, argument = line.partition(b" ")
         verb = verb.upper()
         closing = self._closing(status, verb)
@@ -166,7 +179,7 @@ class ServerSession:
         """Return the reply to a command that is refused whatever its argument says."""
         if status is LineStatus.TOO_LONG or len(line) + 2 > tables.command_limit(verb):
             return tables.LINE_TOO_LONG
-        if any(octet < 32 or octet == 127 for octet in line):
+        if canonical.has_control(line):
             return tables.UNKNOWN_COMMAND
         if self.policy.tls_required and not self.tls_active and verb in tables.NEEDS_TLS:
             return tables.TLS_FIRST
@@ -213,11 +226,11 @@ class ServerSession:
             case b"RCPT":
                 return events.Rcpt(self._recipient(argument))
             case b"DATA":
-                return events.DataStart()
+                return events.DATA_START
             case b"STARTTLS":
-                return events.StartTls()
+                return events.START_TLS
             case _:
-                return events.Reset()
+                return events.RESET
 
     def _sender(self, argument: bytes) -> envelope.Path:
         path = envelope.parse(argument, b"FROM", tables.MAIL_PARAMETERS, self.extensions)
@@ -256,7 +269,7 @@ class ServerSession:
 
     def _write(self, reply: Reply) -> None:
         self._last = reply
-        self._output += reply.to_bytes()
+        self._output += reply.octets
 
     def _error(self, reply: Reply) -> None:
         self._errors += 1

@@ -17,7 +17,12 @@ from typing import Final
 from alertpath_tunnel.smtp.reply import Reply
 
 
-class ServerState(enum.Enum):
+class _State(enum.Enum):
+    # Enum's own hash is Python, and each step of a machine looks states up; members are compared by identity.
+    __hash__ = object.__hash__
+
+
+class ServerState(_State):
     """Where a session with a client stands."""
 
     CONNECTED = "connected"  # greeted, no EHLO yet (or TLS has just begun: RFC 3207 4.2)
@@ -28,7 +33,7 @@ class ServerState(enum.Enum):
     CLOSED = "closed"
 
 
-class ClientState(enum.Enum):
+class ClientState(_State):
     """Where a session with a next hop stands."""
 
     CONNECTING = "connecting"  # its greeting is awaited
@@ -40,7 +45,7 @@ class ClientState(enum.Enum):
     CLOSED = "closed"
 
 
-class Verdict(enum.Enum):
+class Verdict(_State):
     """What a reply code means for the state."""
 
     ACCEPTED = "accepted"
@@ -220,9 +225,16 @@ def client_next(verb: bytes, state: ClientState, code: int) -> ClientState:
     return CLIENT_TRANSITIONS.get((verb, verdict), state)
 
 
-def hops(message: bytes) -> int:
-    """Return how many Received headers `message` has (6.3)."""
-    head = message.partition(b"\r\n\r\n")[0] if b"\r\n\r\n" in message else message
+def header(lines: bytes) -> tuple[bytes, bool]:
+    """Return those of `lines` that belong to a message's header, and whether it may go on after them."""
+    if lines.startswith(b"\r\n"):
+        return b"", False
+    end = lines.find(b"\r\n\r\n")
+    return (lines, True) if end < 0 else (lines[: end + 2], False)
+
+
+def hops(head: bytes) -> int:
+    """Return how many Received fields stand in lines of a header (6.3)."""
     return (b"\r\n" + head.lower()).count(b"\r\nreceived:")
 
 
