@@ -111,6 +111,7 @@ class Delivery:
         transaction = self._transaction
         if transaction is None:
             # Broken off before the message was complete.
+            self._share.hold(0)
             return event.refusal or tables.LOST
         transaction.received(event.size)
         refusal = event.refusal

@@ -164,5 +164,6 @@ class Server:
         record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": client}
         self._journal.write({**record, "reply": reply.code, "reason": reply.lines[0].decode()})
         if tunnel.tunnel.tls.mode != "implicit":
-            wire.send(reply.octets)
+            with contextlib.suppress(ConnectionError):
+                wire.send(reply.octets)
         wire.close()

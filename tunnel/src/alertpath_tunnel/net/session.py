@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import itertools
 import traceback
@@ -79,7 +80,8 @@ class Session:
             trace = "".join(traceback.format_tb(error.__traceback__))
             self._delivery.note("internal error", error, trace=trace)
             self._machine.close(_INTERNAL)
-            self._wire.send(self._machine.take_output())
+            with contextlib.suppress(ConnectionError):
+                self._wire.send(self._machine.take_output())
         finally:
             self._delivery.leave(*said)
             self._wire.close()
@@ -94,7 +96,7 @@ class Session:
             self._machine.greet()
         while True:
             event = self._machine.next_event()
-            if isinstance(event, events.NeedData):
+            if event is events.NEED_DATA:
                 if not await self._more():
                     return None
             elif isinstance(event, events.Closed):
@@ -112,39 +114,39 @@ class Session:
 
     async def _more(self) -> bool:
         """Feed the machine once more; false at the end of the connection."""
-        held = self._machine.held
-        if held or self._share.held:
-            self._share.hold(held)
-            if self._share.over:
-                self._machine.discard(tables.FULL)
-                # At once, or every other session would believe that it must let go, too.
-                self._share.hold(self._machine.held)
+        machine, now = self._machine, self._loop.time()
+        if machine.receiving:
+            self._keep_within_budget()
+            deadline = min(now + self._idle, self._message_deadline, self._rate_deadline)
+        else:
+            # A deadline for the whole command, not for each of its octets.
+            deadline = self._deadline = self._deadline or now + self._idle
         await self._flush()
-        if self._draining and not self._machine.in_transaction:
-            self._machine.close(tables.SHUTTING_DOWN)
+        if self._draining and not machine.in_transaction:
+            machine.close(tables.SHUTTING_DOWN)
             return True
         try:
-            data = await self._wire.read(self._patience())
+            data = await self._wire.read(deadline)
         except TimeoutError:
-            self._machine.close(tables.TIMED_OUT)
+            machine.close(tables.TIMED_OUT)
             return True
         self._rate_deadline += len(data) / self._config.limits.data_rate
-        self._machine.receive(data)
+        machine.receive(data)
         return bool(data) or not self._wire.ended
 
-    def _patience(self) -> float:
-        """Return until when the client must have said more."""
-        now = self._loop.time()
-        if self._machine.receiving:
-            return min(now + self._idle, self._message_deadline, self._rate_deadline)
-        # A deadline for the whole command, not for each of its octets.
-        self._deadline = self._deadline or now + self._idle
-        return self._deadline
+    def _keep_within_budget(self) -> None:
+        self._share.hold(self._machine.held)
+        if self._share.over:
+            self._machine.discard(tables.FULL)
+            # At once, or every other session would believe that it must let go, too.
+            self._share.hold(self._machine.held)
 
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
-            await self._wire.write(output, self._loop.time() + self._idle)
+            self._wire.send(output)
+            if self._wire.slow:
+                await self._wire.caught_up(self._loop.time() + self._idle)
 
     def _reply(self, reply: Reply, close: bool = False) -> None:
         # What arrived meanwhile was sent before our reply: the machine judges whether that was allowed.

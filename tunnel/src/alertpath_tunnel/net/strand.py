@@ -40,11 +40,11 @@ class Strand:
         self._on_done = on_done
         self._future: asyncio.Future[object] | None = None  # what it awaits, when it is not paused
         self._cancelled = False
-        self._run(None)
+        self._run()
 
     def resume(self, error: BaseException | None = None) -> None:
         """Let a paused strand run on, or raise `error` where it waits."""
-        if not self.ended and self._future is None:
+        if self._future is None and not self.ended:
             self._run(error)
 
     def cancel(self) -> None:
@@ -55,7 +55,7 @@ class Strand:
         else:
             self.resume(asyncio.CancelledError())
 
-    def _run(self, error: BaseException | None) -> None:
+    def _run(self, error: BaseException | None = None) -> None:
         global _running
         # A strand may begin another, which runs first.
         before, _running = _running, self

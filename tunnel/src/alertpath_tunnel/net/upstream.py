@@ -112,23 +112,21 @@ class UpstreamConnection:
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
         deadline = self._loop.time() + (timeout or self._timeouts.reply)
         try:
-            if octets:
-                await self._write(octets, deadline)
-            while (reply := self._session.next_reply()) is None:
-                data = await self._wire.read(deadline)
-                if not data:
-                    raise Lost("the next hop closed the connection")
+            await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
+            while data := await self._wire.read(deadline):
                 self._session.receive(data)
-            return reply
+                reply = self._session.next_reply()
+                if reply:
+                    return reply
         except (OSError, ProtocolError) as error:
             raise _lost(error) from None
+        raise Lost("the next hop closed the connection")
 
     async def _write(self, octets: bytes, deadline: float) -> None:
-        if len(octets) <= _CHUNK:
-            await self._wire.write(octets, deadline)
-            return
         for start in range(0, len(octets), _CHUNK):
-            await self._wire.write(octets[start : start + _CHUNK], deadline)
+            self._wire.send(octets[start : start + _CHUNK])
+            if self._wire.slow:
+                await self._wire.caught_up(deadline)
 
     # -- setting up ----------------------------------------------------------------------------------------------
 

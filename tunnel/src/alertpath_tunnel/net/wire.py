@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import math
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -32,20 +32,18 @@ class Wire(asyncio.Protocol):
         self._read_paused = False
         self._ended = False
         self._lost = False
+        self._closed = False
         self._interrupted = False
         self._in_tls = False
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
 
     # -- called by the event loop --------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast and no check: uvloop's transports have the methods without the base class.
         self._transport = cast("asyncio.Transport", transport)
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            # A listening socket made without IPPROTO_TCP loses this on plain asyncio: 40 ms per reply.
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._on_connect:
             self._on_connect(self)
 
@@ -55,7 +53,10 @@ class Wire(asyncio.Protocol):
         if (self._buffered > _HIGH or len(self._pieces) > _MANY) and not self._read_paused and self._transport:
             self._read_paused = True
             self._transport.pause_reading()
-        self._wake()
+        waiting = self._waiting
+        if waiting:
+            self._waiting = None
+            waiting.resume()
 
     def eof_received(self) -> bool:
         self._ended = True
@@ -67,7 +68,7 @@ class Wire(asyncio.Protocol):
         self._ended = True
         if self._timer:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._timer_at = None, math.inf
         self._lost = True
         self._wake()
 
@@ -83,29 +84,28 @@ class Wire(asyncio.Protocol):
         if waiting:
             waiting.resume(error)
 
-    async def _wait(self, deadline: float) -> None:
-        """Wait until something happens on the connection. Raises TimeoutError at `deadline`."""
-        self._watch(deadline)
-        self._waiting = running()
-        try:
-            await pause()
-        finally:
-            self._waiting = None
+    def _wait_until(self, deadline: float) -> None:
+        """Have the running strand resumed when something happens on the connection, with a TimeoutError at `deadline`.
 
-    def _watch(self, deadline: float) -> None:
-        """Let what is awaited fail at `deadline`. One timer serves many waits: it is moved on only when it fires."""
+        One timer serves many waits: it is moved on only when it fires.
+        """
+        self._waiting = running()
         self._deadline = deadline
-        if self._timer is None or deadline < self._timer.when():
-            if self._timer:
-                self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._late)
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._late)
+        self._timer_at = when
 
     def _late(self) -> None:
-        self._timer = None
+        self._timer, self._timer_at = None, math.inf
         if self._waiting is None:
             return
         if self._loop.time() < self._deadline:
-            self._watch(self._deadline)
+            self._set_timer(self._deadline)
         else:
             self._wake(TimeoutError())
 
@@ -124,18 +124,20 @@ class Wire(asyncio.Protocol):
         """Return what is here now, perhaps nothing."""
         if not self._buffered:
             return b""
-        pieces, self._pieces = self._pieces, []
+        # A piece that is alone is not copied.
+        data = b"".join(self._pieces)
+        self._pieces.clear()
         self._buffered = 0
         if self._read_paused and self._transport:
             self._read_paused = False
             self._transport.resume_reading()
-        # A piece that is alone is not copied.
-        return b"".join(pieces)
+        return data
 
     async def read(self, deadline: float) -> bytes:
         """Return at least one octet, or nothing at the end. Raises TimeoutError at `deadline`, a time of the loop."""
-        while not self._buffered and not self._ended and not self._interrupted:
-            await self._wait(deadline)
+        while not (self._buffered or self._ended or self._interrupted):
+            self._wait_until(deadline)
+            await pause()
         self._interrupted = False
         return self.take()
 
@@ -145,17 +147,24 @@ class Wire(asyncio.Protocol):
         self._wake()
 
     def send(self, data: bytes) -> None:
-        """Write without waiting."""
-        if data and self._transport and not self._transport.is_closing():
-            self._transport.write(data)
+        """Write without waiting. Raises ConnectionError when nobody is there any more.
 
-    async def write(self, data: bytes, deadline: float) -> None:
-        """Write, and wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
-        if self._transport is None or self._transport.is_closing():
+        While the peer is `slow` nothing more may be written before `caught_up`.
+        """
+        if self._lost or self._closed or self._transport is None:
             raise ConnectionResetError("the connection is lost")
         self._transport.write(data)
+
+    @property
+    def slow(self) -> bool:
+        """Whether the peer has yet to take what was written."""
+        return self._write_paused
+
+    async def caught_up(self, deadline: float) -> None:
+        """Wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
         while self._write_paused:
-            await self._wait(deadline)
+            self._wait_until(deadline)
+            await pause()
             if self._lost:
                 raise ConnectionResetError("the connection is lost")
 
@@ -183,13 +192,15 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """Close once the peer took what was written; one that does not is cut off."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._closed:
             return
+        self._closed = True
         # Asked before the close: a TLS transport that is closed no longer knows.
         if not self._ended and self._transport.get_write_buffer_size():
             self._loop.call_later(_LINGER, self._transport.abort)
         self._transport.close()
 
     def abort(self) -> None:
+        self._closed = True
         if self._transport:
             self._transport.abort()

@@ -9,12 +9,14 @@ A slot belongs to a place (worker 0 of a generation), not to a process, so that 
 from __future__ import annotations
 
 import mmap
+from bisect import bisect_left
 
 from alertpath_tunnel.ops.levels import PROTOCOL_EVENTS
 
 SLOTS = 256
 TOTALS = 0  # the supervisor's slot, into which those of ended generations are added
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds, of the histogram
+BUCKETS = (*(f"seconds_to_{bound}" for bound in BOUNDS), "seconds_beyond")  # each without those before it
 CLASSES = tuple(f"{by}_{digit}" for by in ("next_hop", "tunnel") for digit in ("2", "4", "5", "other"))
 COUNTERS = (
     "connections",
@@ -30,8 +32,7 @@ COUNTERS = (
     "bytes_received",
     "bytes_forwarded",
     *(f"event_{name.replace(' ', '_').lower()}" for name in PROTOCOL_EVENTS),
-    *(f"seconds_le_{bound}" for bound in BOUNDS),
-    "seconds_count",
+    *BUCKETS,
     "seconds_sum",
     "restarts",
     "reloads",
@@ -76,19 +77,17 @@ class Counters:
             self.add(f"transactions_{by}_{digit if digit in '245' else 'other'}")
         else:
             self.add("transactions_unanswered")
-        self.add("messages_changed", bool(record.get("changed")))
+        if record.get("changed"):
+            self.add("messages_changed")
         elements = record.get("data_elements")
-        if isinstance(elements, dict):
+        if elements and isinstance(elements, dict):
             self.add("values_protected", sum(elements.values()))
         self.add("recipients_accepted", _number(record.get("recipients")))
         self.add("recipients_refused", _number(record.get("recipients_refused")))
         self.add("bytes_received", _number(record.get("size_in")))
         self.add("bytes_forwarded", _number(record.get("size_out")))
         seconds = _number(record.get("seconds"))
-        for bound in BOUNDS:
-            if seconds <= bound:
-                self.add(f"seconds_le_{bound}")
-        self.add("seconds_count")
+        self.add(BUCKETS[bisect_left(BOUNDS, seconds)])
         self.add("seconds_sum", seconds)
 
 

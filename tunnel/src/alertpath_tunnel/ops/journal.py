@@ -69,13 +69,16 @@ def message_id_digest(head: bytes) -> str | None:
     return hashlib.sha256(match[1].strip()).hexdigest()[:16] if match else None
 
 
-# Where the handles of this process begin: they are unique, not secret.
-_first_handle = secrets.randbits(64)
-_transactions = itertools.count()
+# Handles are unique, not secret: each process counts on from a place of its own.
+_handles = itertools.count(secrets.randbits(64))
 
 
-def _handle() -> str:
-    return f"{(_first_handle + (os.getpid() << 40) + next(_transactions)) % 2**64:016x}"
+def _begin_elsewhere() -> None:
+    global _handles
+    _handles = itertools.count(secrets.randbits(64))
+
+
+os.register_at_fork(after_in_child=_begin_elsewhere)
 
 
 class Transaction:
@@ -96,7 +99,7 @@ class Transaction:
         self._verdict: tuple[Reply | None, str, bool] | None = None
         self._record: dict[str, object] = {
             "event": "transaction",
-            "client_correlation_handle": _handle(),
+            "client_correlation_handle": f"{next(_handles) % 2**64:016x}",
             "session": session,
             "tunnel": tunnel,
             "client_ip": client,

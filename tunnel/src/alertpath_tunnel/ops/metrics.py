@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from alertpath_tunnel import __version__
-from alertpath_tunnel.ops.board import BOUNDS, CLASSES
+from alertpath_tunnel.ops.board import BOUNDS, BUCKETS, CLASSES
 from alertpath_tunnel.ops.levels import PROTOCOL_EVENTS
 
 _PREFIX = "alertpath_tunnel_"
@@ -81,15 +81,16 @@ def _lines(totals: Mapping[str, float], workers_up: int) -> Iterator[str]:
     yield from _head("transactions_total", "counter", "Transactions by who decided and the reply's first digit")
     for name in CLASSES:
         by, _line, digit = name.rpartition("_")
-        counted = _number(totals[f"transactions_{name}"])
-        yield f'{_PREFIX}transactions_total{{by="{by}",reply="{digit}"}} {counted}'
+        transactions = _number(totals[f"transactions_{name}"])
+        yield f'{_PREFIX}transactions_total{{by="{by}",reply="{digit}"}} {transactions}'
     yield f'{_PREFIX}transactions_total{{by="nobody",reply="none"}} {_number(totals["transactions_unanswered"])}'
     yield from _head("transaction_seconds", "histogram", "Seconds from MAIL to the reply to the message")
-    for bound in BOUNDS:
-        yield f'{_PREFIX}transaction_seconds_bucket{{le="{bound:g}"}} {_number(totals[f"seconds_le_{bound}"])}'
-    yield f'{_PREFIX}transaction_seconds_bucket{{le="+Inf"}} {_number(totals["seconds_count"])}'
+    counted = 0.0
+    for bucket, bound in zip(BUCKETS, (*(f"{bound:g}" for bound in BOUNDS), "+Inf"), strict=True):
+        counted += totals[bucket]
+        yield f'{_PREFIX}transaction_seconds_bucket{{le="{bound}"}} {_number(counted)}'
     yield f"{_PREFIX}transaction_seconds_sum {_number(totals['seconds_sum'])}"
-    yield f"{_PREFIX}transaction_seconds_count {_number(totals['seconds_count'])}"
+    yield f"{_PREFIX}transaction_seconds_count {_number(counted)}"
 
 
 def _labelled(

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The listening sockets. The supervisor holds them, so that no queue of connections is lost with a worker."""
+"""The listening sockets. The supervisor holds them, so that no queue of connections is lost with a worker.
+
+All workers accept from the same socket, one for each address: whichever has time takes the next connection. Sockets of
+their own (SO_REUSEPORT) would give each a fixed share, and let connections wait for a worker that is busy.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,12 +20,11 @@ _BACKLOG = 1024
 
 
 class Listeners:
-    """One socket for each worker at each address; a socket that was passed to us is shared by all workers."""
+    """One socket for each address, opened by us or passed to us."""
 
-    def __init__(self, workers: int, passed: Mapping[Address, socket.socket]) -> None:
-        self._workers = workers
+    def __init__(self, passed: Mapping[Address, socket.socket]) -> None:
         self._passed = dict(passed)
-        self._open: dict[Address, list[socket.socket]] = {}
+        self._open: dict[Address, socket.socket] = {}
 
     @property
     def addresses(self) -> list[Address]:
@@ -35,28 +37,28 @@ class Listeners:
 
     def open(self, wanted: Iterable[Address], file: Path) -> list[Address]:
         """Open what of `wanted` is not open yet; return that. Raises ConfigError, and nothing has changed then."""
-        fresh: dict[Address, list[socket.socket]] = {}
+        fresh: dict[Address, socket.socket] = {}
         problems: list[Problem] = []
         for address in sorted(set(wanted) - self._open.keys()):
             try:
-                fresh[address] = [self._passed[address]] if address in self._passed else self._bind(address)
+                fresh[address] = self._passed.get(address) or _listener(address)
             except OSError as error:
                 remedy = "check that the address is this host's and the port is free and allowed"
                 message = f"cannot listen: {error.strerror or error}"
                 problems.append(Problem("$.tunnels", f"{address[0]}:{address[1]}", message, remedy))
         if problems:
-            for address, sockets in fresh.items():
-                self._close(address, sockets)
+            for address, opened in fresh.items():
+                self._close(address, opened)
             raise ConfigError(str(file), problems)
         self._open |= fresh
         return list(fresh)
 
-    def of_worker(self, index: int, wanted: Iterable[Address]) -> dict[Address, socket.socket]:
-        """Return, in the worker `index`, the sockets that it accepts from, and close its copies of all others.
+    def of_worker(self, wanted: Iterable[Address]) -> dict[Address, socket.socket]:
+        """Return, in a worker, the sockets that it accepts from, and close its copies of all others.
 
         A copy that stayed open would keep an address listening that everybody else has given up.
         """
-        mine = {address: self._open[address][index % len(self._open[address])] for address in set(wanted)}
+        mine = {address: self._open[address] for address in set(wanted)}
         self._close_but(set(mine.values()))
         return mine
 
@@ -65,7 +67,7 @@ class Listeners:
         self._close_but(set())
 
     def _close_but(self, kept: set[socket.socket]) -> None:
-        for opened in {*self._passed.values(), *(one for sockets in self._open.values() for one in sockets)} - kept:
+        for opened in {*self._passed.values(), *self._open.values()} - kept:
             opened.close()
 
     def keep_only(self, wanted: Iterable[Address]) -> None:
@@ -80,31 +82,17 @@ class Listeners:
             passed.close()
         self._passed.clear()
 
-    def _close(self, address: Address, sockets: list[socket.socket]) -> None:
-        for opened in sockets:
-            if opened is not self._passed.get(address):
-                opened.close()
-
-    def _bind(self, address: Address) -> list[socket.socket]:
-        # A socket that shares its port is let in beside those of another service of ours; one that does not is refused.
-        alone = _listener(address, shared=False)
-        if self._workers == 1:
-            return [alone]
-        alone.close()
-        with contextlib.ExitStack() as undo:
-            sockets = [undo.enter_context(_listener(address, shared=True)) for _worker in range(self._workers)]
-            undo.pop_all()
-        return sockets
+    def _close(self, address: Address, opened: socket.socket) -> None:
+        if opened is not self._passed.get(address):
+            opened.close()
 
 
-def _listener(address: Address, shared: bool) -> socket.socket:
+def _listener(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     # The protocol is named because asyncio sets TCP_NODELAY only where it is.
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind(address)

@@ -64,7 +64,7 @@ class Supervisor:
         self._retired: list[Generation] = []
         self._wanted: set[int] = set()  # signals that came in
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._listeners = Listeners(workers, inherited())
+        self._listeners = Listeners(inherited())
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ConfigError when it cannot begin."""
@@ -124,7 +124,7 @@ class Supervisor:
         counters = Counters(self._board, slot)
         journal = self._plain.child(runtime.config.log_levels, counters, worker=index)
         return lambda channel: work(
-            runtime, self._listeners.of_worker(index, _addresses(runtime)), self._count, journal, counters, channel
+            runtime, self._listeners.of_worker(_addresses(runtime)), self._count, journal, counters, channel
         )
 
     def _status(self, runtime: Runtime, slots: list[int]) -> Main:

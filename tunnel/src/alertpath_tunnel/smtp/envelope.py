@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from alertpath_tunnel.smtp import tables
@@ -49,11 +50,12 @@ class Path:
         return b" ".join([keyword + b":<" + self.address + b">", *words])
 
 
-def parse(argument: bytes, keyword: bytes, known: Mapping[bytes, bytes], announced: Container[bytes]) -> Path:
-    """Read `argument`, which must begin with `keyword` and a colon.
+# A vault writes from the same address to the same few again and again.
+@lru_cache(maxsize=1024)
+def parse(argument: bytes, keyword: bytes, announced: frozenset[bytes]) -> Path:
+    """Read `argument`, which must begin with `keyword`, FROM or TO, and a colon.
 
-    `known` maps a parameter to the extension that allows it, `announced` are the extensions the client was told of.
-    Raises EnvelopeError.
+    `announced` are the extensions the client was told of. Raises EnvelopeError.
     """
     head = argument[: len(keyword) + 1]
     match = _PATH.fullmatch(argument[len(head) :]) if head.upper() == keyword + b":" else None
@@ -63,6 +65,7 @@ def parse(argument: bytes, keyword: bytes, known: Mapping[bytes, bytes], announc
     route = _SOURCE_ROUTE.match(address)
     if route:
         address = address[route.end() :]
+    known = tables.MAIL_PARAMETERS if keyword == b"FROM" else tables.RCPT_PARAMETERS
     parameters = _parameters((match["rest"] or b"").split(), known, announced)
     return Path(address, parameters)
 
@@ -80,7 +83,7 @@ def check_address(address: bytes, utf8: bool) -> None:
 
 
 def _parameters(
-    words: list[bytes], known: Mapping[bytes, bytes], announced: Container[bytes]
+    words: list[bytes], known: Mapping[bytes, bytes], announced: frozenset[bytes]
 ) -> Mapping[bytes, bytes | None]:
     found: dict[bytes, bytes | None] = {}
     for word in words:

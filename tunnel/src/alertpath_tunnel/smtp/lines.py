@@ -52,10 +52,11 @@ class LineReader:
             return self._incomplete(), b""
         line = self._buffer[self._start : end]
         self._start = self._scanned = end
-        dropping, self._dropping = self._dropping, False
-        if len(line) < 2 or line.find(b"\r") != len(line) - 2 or b"\0" in line:
+        length = len(line)
+        if length < 2 or line.find(b"\r") != length - 2 or b"\0" in line:
             return LineStatus.BARE, b""
-        if dropping or len(line) > self._limit:
+        if self._dropping or length > self._limit:
+            self._dropping = False
             return LineStatus.TOO_LONG, b""
         return LineStatus.COMPLETE, line[:-2]
 

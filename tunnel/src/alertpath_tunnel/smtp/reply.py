@@ -12,6 +12,8 @@ from functools import cached_property
 _CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
 # Code, then a separator and the text, or neither (RFC 5321 4.2). Some servers end their lines by LF alone.
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?\n", re.DOTALL)
+# A reply of one line that can be passed on as it came, which nearly all are.
+_PLAIN = re.compile(rb"([2-5][0-9]{2}) ([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 
 
 class BadReply(Exception):
@@ -57,6 +59,12 @@ class ReplyReader:
 
     def next(self) -> Reply | None:
         """Return the next complete reply, or None. Raises BadReply."""
+        if not self._lines and len(self._buffer) <= self._line_limit:
+            plain = _PLAIN.fullmatch(self._buffer)
+            if plain:
+                reply = Reply(int(plain[1]), (plain[2],))
+                reply.__dict__["octets"], self._buffer = self._buffer, b""
+                return reply
         while end := self._buffer.find(b"\n") + 1:
             line, self._buffer = self._buffer[:end], self._buffer[end:]
             if self._take(line):

@@ -131,14 +131,16 @@ class ServerSession:
         if self._verb is not None:
             raise RuntimeError("a command waits for its reply")
         while self.state is not ServerState.CLOSED:
-            event = self._read_message() if self._data else self._read_command()
+            if self._data is not None:
+                return self._read_message(self._data)
+            if not self._lines.pending:
+                return events.NEED_DATA
+            event = self._read_command()
             if event is not None:
                 return event
         return events.Closed(self._last)
 
-    def _read_message(self) -> events.Event:
-        reader = self._data
-        assert reader is not None
+    def _read_message(self, reader: DataReader) -> events.Event:
         rest = reader.feed(self._lines.take_all()) if self._lines.pending else None
         if rest is not None:
             self._lines.feed(rest)
@@ -170,8 +172,9 @@ class ServerSession:
         """Return the reply after which the connection must end, if the line calls for one."""
         if status is LineStatus.BARE:
             return tables.CLOSING_COMMAND
+        # Unless it was told otherwise, and may go on after this verb, the client must wait for our reply.
         alone = verb in tables.LAST_IN_GROUP or b"PIPELINING" not in self.extensions
-        if self._lines.pending and alone and verb != b"QUIT":
+        if alone and self._lines.pending and verb != b"QUIT":
             return tables.CLOSING_PIPELINING
         return tables.CLOSING_BDAT if verb == b"BDAT" else None
 
@@ -183,11 +186,9 @@ class ServerSession:
             return tables.UNKNOWN_COMMAND
         if self.policy.tls_required and not self.tls_active and verb in tables.NEEDS_TLS:
             return tables.TLS_FIRST
-        if verb in tables.NOT_OFFERED:
-            return tables.NOT_OFFERED[verb]
         states = tables.SERVER_COMMANDS.get(verb)
         if states is None:
-            return tables.UNKNOWN_COMMAND
+            return tables.NOT_OFFERED.get(verb, tables.UNKNOWN_COMMAND)
         if verb == b"STARTTLS" and self.tls_active:
             return tables.TLS_ACTIVE
         if verb == b"STARTTLS" and not self.policy.tls_offered:
@@ -199,13 +200,13 @@ class ServerSession:
         return None
 
     def _dispatch(self, verb: bytes, argument: bytes) -> events.Event | None:
-        own = {b"NOOP": tables.OK, b"HELP": tables.HELP_TEXT, b"VRFY": tables.CANNOT_VERIFY, b"QUIT": tables.BYE}
-        if verb in own:
+        own = tables.OWN_REPLIES.get(verb)
+        if own:
             if verb == b"VRFY" and not argument:
                 self._error(tables.BAD_SYNTAX)
             else:
                 self._verb = verb
-                self.reply(own[verb])
+                self.reply(own)
             return None
         try:
             event = self._event(verb, argument)
@@ -233,7 +234,7 @@ class ServerSession:
                 return events.RESET
 
     def _sender(self, argument: bytes) -> envelope.Path:
-        path = envelope.parse(argument, b"FROM", tables.MAIL_PARAMETERS, self.extensions)
+        path = envelope.parse(argument, b"FROM", self.relayed)
         self._utf8 = b"SMTPUTF8" in path.parameters
         envelope.check_address(path.address, self._utf8)
         size = path.parameters.get(b"SIZE")
@@ -242,7 +243,7 @@ class ServerSession:
         return path
 
     def _recipient(self, argument: bytes) -> envelope.Path:
-        path = envelope.parse(argument, b"TO", tables.RCPT_PARAMETERS, self.extensions)
+        path = envelope.parse(argument, b"TO", self.relayed)
         envelope.check_address(path.address, self._utf8)
         if not path.address:
             raise envelope.EnvelopeError(tables.BAD_SYNTAX)

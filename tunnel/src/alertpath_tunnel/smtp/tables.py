@@ -158,6 +158,11 @@ CLOSING_PIPELINING: Final = Reply(554, (b"5.5.0 Unauthorised pipelining, closing
 CLOSING_BDAT: Final = Reply(502, (b"5.5.1 BDAT not offered, closing",))
 CLOSING_ERRORS: Final = Reply(421, (b"4.7.0 Too many errors, closing",))
 
+# Verbs that we answer ourselves.
+OWN_REPLIES: Final[Mapping[bytes, Reply]] = MappingProxyType(
+    {b"NOOP": OK, b"HELP": HELP_TEXT, b"VRFY": CANNOT_VERIFY, b"QUIT": BYE}
+)
+
 # Verbs that are known and not offered.
 NOT_OFFERED: Final[Mapping[bytes, Reply]] = MappingProxyType(
     {
