@@ -113,7 +113,7 @@ class ScriptedHop:
     """A next hop that answers by a script: command word -> reply.
 
     CLOSE closes, SILENT never answers, SLOW before a reply delays it; "." is the end of data.
-    The transcript of every connection is in `seen`.
+    The transcript of every connection is in `seen`, what came of a message that never ended in `broken`.
     """
 
     CLOSE = b"\0close"
@@ -138,6 +138,8 @@ class ScriptedHop:
         }
         self.seen: list[list[bytes]] = []
         self.messages: list[bytes] = []
+        self.begun = bytearray()  # of the message that comes in now
+        self.broken: list[bytes] = []
         self.port = 0
 
     @contextlib.contextmanager
@@ -176,11 +178,16 @@ class ScriptedHop:
                 if not self._say(connection, word):
                     return
                 if word == "DATA" and self.script["DATA"].startswith(b"354"):
-                    content = bytearray()
-                    while (row := stream.readline()) != b".\r\n":
-                        if not row:
-                            return
-                        content += row
+                    self.begun = content = bytearray()
+                    try:
+                        while (row := stream.readline()) != b".\r\n":
+                            content += row
+                            if not row:
+                                self.broken.append(bytes(content))
+                                return
+                    except OSError:
+                        self.broken.append(bytes(content))
+                        raise
                     self.messages.append(bytes(content))
                     lines.append(b".\r\n")
                     if not self._say(connection, "."):

@@ -62,8 +62,9 @@ CUTS = st.lists(st.integers(1, 40), max_size=60)
 class Talk:
     """Feeds a machine, and answers each event as an agreeable next hop would."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: int = 0) -> None:
         self.machine = ServerSession(POLICY)
+        self.machine.part = part
         self.machine.greet()
         self.events: list[events.Event] = []
         self.output = b""
@@ -73,7 +74,8 @@ class Talk:
             self.machine.receive(chunk)
             while not isinstance(event := self.machine.next_event(), (events.NeedData, events.Closed)):
                 self.events.append(event)
-                self._answer(event)
+                if not isinstance(event, events.Part):
+                    self._answer(event)
         self.output += self.machine.take_output()
         return self
 
@@ -172,3 +174,29 @@ def test_what_the_reader_accepts_the_writer_may_send(parts: list[bytes]) -> None
     for content in talk.messages:
         canonical.check(content, tables.TEXT_LINE)
         assert not content or canonical.stuff(content).count(b"\r\n.\r\n") == 1
+
+
+@brief
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=30)), max_size=12), CUTS, st.integers(1, 300))
+def test_parts_are_whole_canonical_lines_and_nothing_is_lost_between_them(
+    parts: list[bytes], cuts: list[int], size: int
+) -> None:
+    stream = b"".join(parts) + b"\r\n.\r\n"
+    begin = [b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"]
+    whole = Talk().say(begin).say([stream]).events
+    talk = Talk(part=size).say(begin).say(split(stream, cuts))
+    ended = [event for event in talk.events if isinstance(event, events.Message)][:1]
+    expected = [event for event in whole if isinstance(event, events.Message)][:1]
+    assert [event.refusal for event in ended] == [event.refusal for event in expected]
+    passed = []
+    for event in talk.events:
+        if isinstance(event, events.Message):
+            break
+        if isinstance(event, events.Part):
+            # Whatever the rest turns out to be: what goes on cannot end a message, nor is it anything but lines.
+            canonical.check(event.lines.octets, tables.TEXT_LINE + 1)
+            assert b"\r\n.\r\n" not in b"\r\n" + event.lines.octets
+            passed.append(event.lines)
+    if ended and not ended[0].refusal:
+        assert b"".join(lines.content for lines in [*passed, ended[0].lines]) == expected[0].content
+        assert ended[0].size == len(expected[0].content)

@@ -47,6 +47,11 @@ class DataReader:
         return len(self._lines) + len(self._rest)
 
     @property
+    def ready(self) -> int:
+        """Octets of whole lines among them."""
+        return len(self._lines)
+
+    @property
     def reply(self) -> Reply | None:
         """The refusal, once the message is complete; None when it stands."""
         return self._reason

@@ -39,7 +39,7 @@ class ServerSession:
         self.relayed: frozenset[bytes] = frozenset()
         """Those of the extensions that the next hop must have, too."""
         self.part = 0
-        """When so many octets of a message are held they are handed over as a Part; 0 never."""
+        """When whole lines of so many octets are held they are handed over as a Part; 0 never."""
         self._lines = LineReader(tables.LONGEST_COMMAND)
         self._data: DataReader | None = None
         self._verb: bytes | None = None  # the command whose reply is awaited
@@ -148,7 +148,7 @@ class ServerSession:
             self._verb = b"END"
             refusal = reader.reply
             return events.Message(reader.take(), 0 if refusal else reader.size, refusal)
-        if self.part and reader.held >= self.part:
+        if self.part and reader.ready >= self.part:
             return events.Part(reader.take())
         return events.NEED_DATA
 
