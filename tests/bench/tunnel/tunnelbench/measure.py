@@ -53,13 +53,14 @@ def measure(peer: Peer, load: Load, messages: int, sinks: Sinks, ca: Path) -> Sa
         done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT, check=False)
         if done.returncode or done.stderr:
             raise Failed(f"{peer.name}, {load.name}: {done.stderr.strip()[-500:] or done.returncode}")
+        sent_all = time.monotonic()
         peer.settle()
     except (subprocess.TimeoutExpired, TimeoutError, RuntimeError) as error:
         raise Failed(f"{peer.name}, {load.name}: {error}") from error
-    seconds = time.monotonic() - began
+    now = time.monotonic()
     found = json.loads(done.stdout) if load.generator is Generator.OWN else {}
-    # Our own generator tells when its sessions began: an interpreter's start is not the peer's.
-    seconds -= found.get("before", 0.0)
+    # Our own generator says how long its sessions took: an interpreter's start is not the peer's.
+    seconds = found["seconds"] + now - sent_all if found else now - began
     used, sunk, sent = processor_time(peer.roots) - used, processor_time(sinks.roots) - sunk, _children() - sent
     return Sample(
         rate=messages / seconds,
@@ -68,6 +69,7 @@ def measure(peer: Peer, load: Load, messages: int, sinks: Sinks, ca: Path) -> Sa
         load_busy=(sunk + sent - found.get("before", 0.0)) / seconds,
         p50=found.get("p50"),
         p99=found.get("p99"),
+        resumed=found.get("resumed") if load.tls is Tls.RESUMED and not load.kept else None,
     )
 
 

@@ -22,7 +22,7 @@ class Sample:
 
     `rate` is in messages a second, `cpu` in milliseconds of the peer's processor time for a message; `busy` and
     `load_busy` are the processors that the peer, and the generator with the sink, kept busy; p50 and p99 are
-    milliseconds, or None when the generator does not measure them.
+    milliseconds, `resumed` is the share of connections whose TLS session was resumed; None where that is not measured.
     """
 
     rate: float
@@ -31,6 +31,7 @@ class Sample:
     load_busy: float
     p50: float | None = None
     p99: float | None = None
+    resumed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Row:
     load_busy: float
     p50: float | None
     p99: float | None
+    resumed: float | None
     limit: str
 
     def cells(self) -> tuple[str, ...]:
@@ -61,7 +63,7 @@ class Row:
             "" if direct else f"{self.cpu:.2f}",
             "" if self.p50 is None or self.p99 is None else f"{self.p50:.1f} / {self.p99:.1f}",
             f"{'' if direct else f'{self.busy:.1f}'} / {self.load_busy:.1f}",
-            self.limit,
+            self.limit if self.resumed is None or self.resumed > 0.99 else f"{self.limit}; {self.resumed:.0%} resumed",
         )
 
 
@@ -93,6 +95,7 @@ def rows(load: Load, rounds: list[dict[str, Sample]], workers: dict[str, int], c
                 load_busy=load_busy,
                 p50=_middle([sample.p50 for sample in samples]),
                 p99=_middle([sample.p99 for sample in samples]),
+                resumed=_middle([sample.resumed for sample in samples]),
                 limit=limit(peer, busy, load_busy, workers.get(peer), cores),
             )
         )

@@ -63,8 +63,8 @@ def await_greeting(port: int, seconds: float = 20.0) -> float:
 
 @contextlib.contextmanager
 def process(*argv: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program for as long as the context lasts."""
-    settings = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    """Run a program for as long as the context lasts; what it complains about is seen."""
+    settings = {"stdout": subprocess.DEVNULL, **options}
     running = subprocess.Popen(argv, **settings)  # type: ignore[call-overload]  # options of Popen, passed on
     try:
         yield running
