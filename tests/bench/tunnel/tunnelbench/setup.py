@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which peers there are, and how the chosen ones come up and go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from harness import Pki, free_port
+
+from .peers.base import SINK, Peer, Sinks, await_greeting, process
+from .peers.postfix import postfix
+from .peers.tunnel import tunnel
+from .table import DIRECT
+
+TUNNELS = {"tunnel, 1 worker": (1, False), "tunnel, 2 workers": (2, False), "tunnel, 1 worker, rule": (1, True)}
+POSTFIX = ("Postfix proxy filter", "Postfix relay", "Postfix + Python milter")
+TLS_SINK = Path(__file__).with_name("sink.py")
+SECURED = ((False, True), (True, False), (True, True))
+PEERS = (DIRECT, *TUNNELS, *POSTFIX)
+QUICK = (DIRECT, "tunnel, 1 worker", "Postfix proxy filter")
+
+
+@contextmanager
+def peers(home: Path, names: set[str]) -> Iterator[tuple[list[Peer], Sinks, Pki]]:
+    """Run the sinks and the peers with these names; give them, the direct way first."""
+    pki = Pki(home / "pki")
+    with ExitStack() as stack:
+        clear = free_port()
+        roots = [stack.enter_context(process(SINK, "-u", "nobody", f"127.0.0.1:{clear}", "4096")).pid]
+        await_greeting(clear)
+        behind_tls = free_port()
+        command = (sys.executable, "-I", str(TLS_SINK), str(behind_tls), str(pki.chain), str(pki.key))
+        roots += [stack.enter_context(process(*command)).pid for _ in range(2)]
+        await_greeting(behind_tls)
+        sinks = Sinks(clear, behind_tls, roots)
+        # With TLS from the generator, the direct way is TLS to the sink, once.
+        found = [Peer(DIRECT, {(False, False): clear, **dict.fromkeys(SECURED, behind_tls)}, [])]
+        for name, (workers, rules) in TUNNELS.items():
+            if name in names:
+                found.append(stack.enter_context(tunnel(home, pki, sinks, workers, rules)))
+        if names & set(POSTFIX):
+            found += [peer for peer in stack.enter_context(postfix(home, pki, sinks, names)) if peer.name in names]
+        yield found, sinks, pki
