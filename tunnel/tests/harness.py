@@ -340,6 +340,7 @@ class Tunnel:
         self.file = folder / "config.json"
         self.log = folder / "journal"
         self.errors = folder / "errors"
+        self.stdout: int | None = None  # instead of the log
 
     @property
     def tunnel(self) -> dict[str, object]:
@@ -383,7 +384,7 @@ class Tunnel:
             self.process = subprocess.Popen(
                 self.command(),
                 pass_fds=self.passed,
-                stdout=log,
+                stdout=log if self.stdout is None else self.stdout,
                 stderr=errors,
                 env={**os.environ, "PYTHONPATH": str(SOURCE), "NOTIFY_SOCKET": address, **environment},
             )

@@ -16,6 +16,7 @@ from alertpath_tunnel.config.load import examine, read_text
 from alertpath_tunnel.config.problems import ConfigError, Problem
 from alertpath_tunnel.net.runtime import assemble, read_files
 from alertpath_tunnel.ops.journal import Journal
+from alertpath_tunnel.ops.sink import Sink
 from alertpath_tunnel.service import serve
 
 _MOST_WORKERS = 64
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "run":
-                serve(options.config, options.workers, Journal(sys.stdout))
+                serve(options.config, options.workers, Journal(Sink(sys.stdout.fileno())))
             case "check":
                 return _check(options.file, files=not options.no_files, as_json=options.json)
             case _:

@@ -148,6 +148,7 @@ class Timeouts:
     pool_age: int = 300  # so that a next hop that was down gets its mail back
     drain: int = 30
     retire: int = 3600
+    hang: int = 30  # no rule on a small message comes near it, and a session waits as long for its deadline
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,13 @@ class Delivery:
 
     async def message(self, event: events.Message) -> Reply:
         """Return the verdict on the message: the next hop's, or ours if it must not get there. Raises Lost."""
+        try:
+            return await self._message(event)
+        except MemoryError:
+            # Its copies are gone with the exception: others, and the next of this client, may find room.
+            return await self._refuse(tables.NO_MEMORY, "no memory for it")
+
+    async def _message(self, event: events.Message) -> Reply:
         transaction = self._transaction
         if transaction is None:
             # Broken off before the message was complete.

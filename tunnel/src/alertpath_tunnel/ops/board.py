@@ -34,6 +34,7 @@ COUNTERS = (
     *(f"event_{name.replace(' ', '_').lower()}" for name in PROTOCOL_EVENTS),
     *BUCKETS,
     "seconds_sum",
+    "log_lines_lost",
     "restarts",
     "reloads",
     "reloads_refused",

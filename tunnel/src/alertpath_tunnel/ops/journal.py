@@ -14,10 +14,10 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from typing import TextIO
 
 from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.levels import classify, wanted
+from alertpath_tunnel.ops.sink import Sink
 from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp.reply import Reply
 
@@ -27,19 +27,19 @@ _ENHANCED = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
 class Journal:
-    """Writes records to a stream that the service manager collects."""
+    """Writes records to a sink that the service manager collects from."""
 
     def __init__(
-        self, stream: TextIO, levels: Mapping[str, str] | None = None, counters: Counters | None = None, **fixed: object
+        self, sink: Sink, levels: Mapping[str, str] | None = None, counters: Counters | None = None, **fixed: object
     ) -> None:
-        self._stream = stream
+        self._sink = sink
         self._levels = levels or {}
         self._counters = counters
         self._fixed = fixed
 
     def child(self, levels: Mapping[str, str], counters: Counters | None, **fixed: object) -> Journal:
-        """Return a journal on the same stream; every line of it bears `fixed`, and is counted in `counters`."""
-        return Journal(self._stream, levels, counters, **fixed)
+        """Return a journal on the same sink; every line of it bears `fixed`, and is counted in `counters`."""
+        return Journal(self._sink, levels, counters, **fixed)
 
     def write(self, record: dict[str, object]) -> None:
         """Write one line, unless the level of its facility leaves it out. It is counted in either case."""
@@ -48,16 +48,25 @@ class Journal:
         facility, level = classify(record)
         if not wanted(record, facility, level, self._levels):
             return
+        if self._sink.missed:
+            self._confess()
+        if not self._put(record, facility, level) and self._counters:
+            self._counters.add("log_lines_lost")
+
+    def forget_missed(self) -> None:
+        """In a new process: the lines that the other one could not write are not ours to tell of."""
+        self._sink.missed = 0
+
+    def _confess(self) -> None:
+        """Say how many lines this process could not write before; the next one tries again if this is not taken."""
+        missed, self._sink.missed = self._sink.missed, 0
+        if not self._put({"event": "log lines lost", "lines": missed}, *classify({"event": "log lines lost"})):
+            self._sink.missed = missed
+
+    def _put(self, record: Mapping[str, object], facility: str, level: str) -> bool:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         whole = {"time": now, "facility": facility, "level": level, **self._fixed, **record}
-        line = _encode(whole).encode() + b"\n"
-        try:
-            # One call for each line, past any buffer: lines of several processes do not mix, and on a full disk a
-            # line is lost where a buffer would grow.
-            os.write(self._stream.fileno(), line)
-        except OSError:
-            # Mail does not stop because nobody listens to the log.
-            return
+        return self._sink.put(_encode(whole).encode() + b"\n")
 
 
 def message_id_digest(head: bytes) -> str | None:

@@ -18,6 +18,7 @@ _PLAIN = (
     ("values_protected", "values_protected_total", "Values that data elements protected"),
     ("bytes_received", "received_bytes_total", "Octets of messages as clients sent them"),
     ("bytes_forwarded", "forwarded_bytes_total", "Octets of messages as the next hop got them"),
+    ("log_lines_lost", "log_lines_lost_total", "Lines of the journal that nobody took in time"),
     ("restarts", "process_restarts_total", "Processes of the service that ended and were begun anew"),
 )
 

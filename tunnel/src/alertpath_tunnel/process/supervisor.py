@@ -31,9 +31,9 @@ from alertpath_tunnel.process.listeners import Listeners
 from alertpath_tunnel.process.worker import work
 
 _TICK = 1.0
+_AWAY = 3.0  # seconds between two looks that say that the supervisor itself did not run
 _READY = 20.0  # seconds within which a new generation must be ready
 _RETIRED = 5.0  # seconds within which the old one must have stopped accepting
-_HUNG = 30.0  # seconds without a sign of life from an event loop
 _DELAYS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before a worker that keeps ending is begun anew
 _STEADY = 30.0  # seconds of life after which its earlier ends are forgotten
 _KILL = 5.0  # seconds after the drain's limit
@@ -63,6 +63,7 @@ class Supervisor:
         self._current: Generation | None = None
         self._retired: list[Generation] = []
         self._wanted: set[int] = set()  # signals that came in
+        self._looked = self._back = time.monotonic()
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._listeners = Listeners(inherited())
 
@@ -181,6 +182,7 @@ class Supervisor:
     def _leave(self) -> None:
         """In a child: let go of what is the supervisor's."""
         signal.set_wakeup_fd(-1)
+        self._plain.forget_missed()
         for end in self._pipe:
             os.close(end)
 
@@ -229,11 +231,19 @@ class Supervisor:
         for child in self._current.children:
             if not child.alive and child.due is not None and child.due <= now:
                 self._fork(child, self._current)
-        for child in self._children():
-            beat = Counters(self._board, child.slot).get("heartbeat")
-            if child.alive and beat and now - beat > _HUNG:
-                self._journal.write({"event": "worker hung", "process": child.name, "seconds": round(now - beat)})
-                child.send(signal.SIGKILL)
+        if now - self._looked > _AWAY:
+            # Stopped together with the workers, perhaps: they get their time again.
+            self._back = now
+        self._looked = now
+        for generation in (*self._retired, self._current):
+            for worker in generation.workers:
+                # One that never gave a sign may have stopped before its first.
+                beat = Counters(self._board, worker.slot).get("heartbeat") or worker.begun
+                silent = now - max(beat, self._back)
+                if worker.alive and "hung" not in worker.said and silent > generation.runtime.config.timeouts.hang:
+                    worker.said.add("hung")
+                    self._journal.write({"event": "worker hung", "process": worker.name, "seconds": round(now - beat)})
+                    worker.send(signal.SIGKILL)
         for generation in [g for g in self._retired if not any(child.alive for child in g.children)]:
             self._retired.remove(generation)
             self._dissolve(generation)

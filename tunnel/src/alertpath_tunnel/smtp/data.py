@@ -62,8 +62,12 @@ class DataReader:
             self._refuse(reason, self._rest)
 
     def take(self) -> Received:
-        """Return the lines that are here, and keep them no longer."""
-        taken = Received(bytes(self._lines), self._dots)
+        """Return the lines that are here, and keep them no longer. Without memory for them the message is refused."""
+        try:
+            taken = Received(bytes(self._lines), self._dots)
+        except MemoryError:
+            self._refuse(tables.NO_MEMORY, self._rest)
+            return Received(b"", 0)
         self._lines, self._dots = b"", 0
         return taken
 
@@ -77,8 +81,11 @@ class DataReader:
         lines, self._rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
         judged = canonical.judge(lines, tables.TEXT_LINE)
         ended = judged.end >= 0
-        self._keep(lines[: judged.end] if ended else lines, judged.dots)
-        refusal = self._refusal(judged)
+        try:
+            self._keep(lines[: judged.end] if ended else lines, judged.dots)
+            refusal = self._refusal(judged)
+        except MemoryError:
+            refusal = tables.NO_MEMORY
         if refusal:
             self._refuse(refusal, data)
         if not ended:

@@ -146,10 +146,13 @@ class ServerSession:
             self._lines.feed(rest)
             self._data = None
             self._verb = b"END"
+            taken = reader.take()
             refusal = reader.reply
-            return events.Message(reader.take(), 0 if refusal else reader.size, refusal)
+            return events.Message(taken, 0 if refusal else reader.size, refusal)
         if self.part and reader.ready >= self.part:
-            return events.Part(reader.take())
+            taken = reader.take()
+            if reader.reply is None:
+                return events.Part(taken)
         return events.NEED_DATA
 
     def _read_command(self) -> events.Event | None:

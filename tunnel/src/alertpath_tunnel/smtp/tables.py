@@ -127,6 +127,7 @@ TIMED_OUT: Final = Reply(421, (b"4.4.2 Timed out, closing",))
 SHUTTING_DOWN: Final = Reply(421, (b"4.3.2 Service shutting down",))
 TOO_MANY_CONNECTIONS: Final = Reply(421, (b"4.3.2 Too many connections",))
 NOT_ALLOWED: Final = Reply(554, (b"5.7.1 Access denied",))
+NO_MEMORY: Final = Reply(452, (b"4.3.1 No memory for this message, try again later",))
 FULL: Final = Reply(452, (b"4.3.1 Too many bytes in flight, try again later",))
 
 OK: Final = Reply(250, (b"2.0.0 Ok",))
