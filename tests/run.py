@@ -73,6 +73,7 @@ def suite() -> list[Part]:
         Part("sanity-2.19", "host", ("python", "tests/sanity/run.py")),
         Part("namespaces", "lab", pytest(*(f"tests/integration/{name}" for name in spaces)), junit=True),
         Part("proof", "lab", pytest("tests/integration/proof"), junit=True),
+        Part("report", "host", pytest("tests/integration/report"), junit=True),
         Part("mail-servers", "host", pytest("tests/integration/mail_servers"), junit=True),
         Part("postfix", "host", pytest("tests/integration/postfix"), junit=True),
         Part("lab", "lab", pytest("tests/integration/lab"), junit=True),

@@ -30,6 +30,7 @@ class Link:
 
     text: str
     anchor: str
+    tone: Tone | None = None
 
 
 Piece = str | Mark | Link
@@ -68,7 +69,34 @@ class Facts:
     rows: tuple[tuple[str, Cell], ...]
 
 
-Block = Paragraph | Bullets | Table | Facts
+@dataclass(frozen=True)
+class Node:
+    """One station of a way: a host, a network, a device. `tone` bad is where the way ends."""
+
+    text: str
+    note: str = ""
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A way from its first node to its last. `text` says in words what it shows, and stands where nothing is drawn."""
+
+    title: str
+    text: str
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks behind a line that a reader unfolds, where the form of the document can do that."""
+
+    summary: Mark | str
+    blocks: tuple[Block, ...]
+    open: bool = False
+
+
+Block = Paragraph | Bullets | Table | Facts | Picture | Folded
 
 
 @dataclass(frozen=True)

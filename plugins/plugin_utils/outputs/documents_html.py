@@ -17,49 +17,77 @@ from .documents import (
     Cell,
     Document,
     Facts,
+    Folded,
     Link,
     Mark,
     Paragraph,
+    Picture,
     Piece,
     Section,
     Table,
     plain,
 )
+from .picture_svg import drawing
 
 # Contrast of every pair of colours is 7:1 or more (WCAG 2.2, 1.4.6); no meaning rests on a colour alone (1.4.1).
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; max-width: 64rem; padding: 1rem; color: #1a1a1a; background: #ffffff;
+_LIGHT = (
+    "--ink: #1a1a1a; --paper: #ffffff; --head: #f0f0f0; --line: #767676; --rule: #4d4d4d; --link: #003d82; "
+    "--good: #0b4f1f; --warn: #5c3d00; --bad: #8b0000;"
+)
+_DARK = (
+    "--ink: #ececec; --paper: #141414; --head: #262626; --line: #8c8c8c; --rule: #b0b0b0; --link: #a8cbff; "
+    "--good: #9be3ae; --warn: #ffd479; --bad: #ffb4ab;"
+)
+STYLE = (
+    f":root {{ color-scheme: light dark; {_LIGHT} }}\n"
+    f"@media (prefers-color-scheme: dark) {{ :root {{ {_DARK} }} }}\n"
+    f"@media print {{ :root {{ color-scheme: light; {_LIGHT} }} }}\n"
+    """body { margin: 0 auto; max-width: 64rem; padding: 1rem; color: var(--ink); background: var(--paper);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.25; }
-h2 { font-size: 1.3rem; border-bottom: 2px solid #4d4d4d; margin-top: 2rem; }
+h2 { font-size: 1.3rem; border-bottom: 2px solid var(--rule); margin-top: 2rem; }
 h3 { font-size: 1.1rem; margin-top: 1.5rem; }
-a { color: #003d82; }
+a { color: var(--link); }
 nav ul { columns: 12rem; }
+.skip { position: absolute; left: -100rem; }
+.skip:focus { position: static; }
 table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; font-weight: 700; padding: 0.25rem 0; }
-th, td { border: 1px solid #767676; padding: 0.35rem 0.5rem; text-align: left; vertical-align: top; }
-th { color: #1a1a1a; background: #f0f0f0; }
+th, td { border: 1px solid var(--line); padding: 0.35rem 0.5rem; text-align: left; vertical-align: top; }
+th { color: var(--ink); background: var(--head); }
 .facts th { width: 7.5rem; }
 .wide { overflow-x: auto; }
 .wide table { min-width: 42rem; }
 .wide th, .wide td { overflow-wrap: break-word; }
 td ul { margin: 0; padding-left: 1.1rem; }
-.good { color: #0b4f1f; background: #ffffff; }
-.warn { color: #5c3d00; background: #ffffff; border-bottom: 2px dotted #5c3d00; }
-.bad { color: #8b0000; background: #ffffff; border-bottom: 2px solid #8b0000; }
+details { margin: 0.5rem 0; }
+summary { cursor: pointer; padding: 0.35rem 0; }
+figure { margin: 1rem 0; max-width: 24rem; }
+figcaption { font-weight: 700; }
+svg { display: block; width: 100%; height: auto; }
+svg rect { fill: var(--paper); stroke: var(--rule); stroke-width: 1.5; }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
+svg line { stroke: var(--rule); stroke-width: 2; }
+svg .cut { stroke-dasharray: 3 5; }
+svg .node-bad { stroke: var(--bad); stroke-width: 4; }
+svg .node-warn { stroke: var(--warn); stroke-width: 3; stroke-dasharray: 8 4; }
+svg .node-good { stroke: var(--good); stroke-width: 2.5; }
+.good { color: var(--good); }
+.warn { color: var(--warn); border-bottom: 2px dotted var(--warn); }
+.bad { color: var(--bad); border-bottom: 2px solid var(--bad); }
 @media print {
   body { max-width: none; padding: 0; font-size: 9pt; }
   nav { display: none; }
-  a { color: #1a1a1a; text-decoration: none; }
+  a { color: var(--ink); text-decoration: none; }
   .wide { overflow: visible; }
   .wide table { min-width: 0; }
   .wide th, .wide td { overflow-wrap: anywhere; }
   h2, h3, caption { break-after: avoid; }
-  tr { break-inside: avoid; }
+  tr, figure { break-inside: avoid; }
   thead { display: table-header-group; }
 }
 """
+)
 
 
 def escape(value: object) -> str:
@@ -86,6 +114,7 @@ def page(document: Document) -> str:
 <style>{STYLE}</style>
 </head>
 <body>
+<a class="skip" href="#content">Skip to the content</a>
 <header>
 <h1>{escape(document.title)}</h1>
 <p>{escape(document.lead)}</p>
@@ -95,7 +124,7 @@ def page(document: Document) -> str:
 {contents}
 </ul>
 </nav>
-<main>
+<main id="content">
 {sections}
 </main>
 <footer>
@@ -120,6 +149,13 @@ def _block(block: Block, anchor: str) -> str:
         return _bullets(block.items)
     if isinstance(block, Facts):
         return _facts(block)
+    if isinstance(block, Picture):
+        title = f'<figcaption id="{anchor}">{escape(block.title)}</figcaption>'
+        return f"<figure>\n{title}\n{drawing(block, anchor)}\n</figure>"
+    if isinstance(block, Folded):
+        blocks = "\n".join(_block(inner, f"{anchor}-{number}") for number, inner in enumerate(block.blocks))
+        state = ' open="open"' if block.open else ""
+        return f"<details{state}>\n<summary>{_piece(block.summary)}</summary>\n{blocks}\n</details>"
     return _table(block, anchor)
 
 
@@ -161,5 +197,6 @@ def _piece(piece: Piece) -> str:
     if isinstance(piece, Mark):
         return f'<strong class="{piece.tone}">{escape(piece.text) or NOTHING}</strong>'
     if isinstance(piece, Link):
-        return f'<a href="#{escape(piece.anchor)}">{escape(piece.text) or NOTHING}</a>'
+        tone = f' class="{piece.tone}"' if piece.tone else ""
+        return f'<a{tone} href="#{escape(piece.anchor)}">{escape(piece.text) or NOTHING}</a>'
     return escape(piece) or NOTHING

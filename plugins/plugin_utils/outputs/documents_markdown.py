@@ -7,7 +7,21 @@ from __future__ import annotations
 
 import re
 
-from .documents import NOTHING, Block, Bullets, Cell, Document, Facts, Mark, Paragraph, Piece, Table, plain
+from .documents import (
+    NOTHING,
+    Block,
+    Bullets,
+    Cell,
+    Document,
+    Facts,
+    Folded,
+    Mark,
+    Paragraph,
+    Picture,
+    Piece,
+    Table,
+    plain,
+)
 
 _SIGNS = re.compile(r"[\\`*\[\]<>|~&$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 # What makes a list or a heading of a line that it begins.
@@ -38,6 +52,10 @@ def _block(block: Block) -> str:
         return "\n".join(f"- {_cell(item)}" for item in block.items)
     if isinstance(block, Facts):
         return "\n".join(f"- **{escape(name)}:** {_cell(value)}" for name, value in block.rows)
+    if isinstance(block, Picture):
+        return f"*{escape(block.title)}:* {escape(block.text)}"
+    if isinstance(block, Folded):
+        return "\n\n".join([_piece(block.summary), *map(_block, block.blocks)])
     return _table(block)
 
 

@@ -13,10 +13,12 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 KNOWN = {
     *("html", "head", "meta", "title", "style", "body", "header", "nav", "main", "section", "footer", "h1", "h2", "h3"),
     *("p", "ul", "li", "a", "strong", "div", "table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("details", "summary", "figure", "figcaption", "svg", "desc", "rect", "line", "text"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "name", "content", "http-equiv", "href", "id", "class", "scope", "role", "tabindex"),
-    *("aria-label", "aria-labelledby"),
+    *("aria-label", "aria-labelledby", "aria-describedby", "open", "text-anchor"),
+    *("viewbox", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "rx"),  # of drawings; parsers of HTML fold case
 }
 
 

@@ -171,10 +171,15 @@ def test_page_fits_a_small_screen_and_paper() -> None:
 
 
 def test_colours_can_be_told_from_their_ground() -> None:
-    rules = re.findall(r"color: (#[0-9a-f]{6}); background: (#[0-9a-f]{6})", STYLE)
-    assert len(rules) >= 5
-    for one, two in [*rules, ("#003d82", "#ffffff"), ("#003d82", "#f0f0f0")]:
-        assert contrast(one, two) >= 7
+    palettes = [dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", found)) for found in STYLE.split(":root")[1:]]
+    assert len(palettes) >= 3, "light, dark and on paper"
+    for palette in palettes:
+        for ink in ("ink", "link", "good", "warn", "bad"):
+            for ground in ("paper", "head"):
+                assert contrast(palette[ink], palette[ground]) >= 7, (ink, ground)
+        for line in ("line", "rule"):
+            assert contrast(palette[line], palette["paper"]) >= 3
+    assert not re.search(r"(?<!-)color: #", STYLE), "every colour is one of a palette"
     assert round(contrast("#000000", "#ffffff"), 3) == 21
 
 
