@@ -39,7 +39,7 @@ class Acceptor:
         self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+        for _turn in range(_AT_ONCE):
             try:
                 opened, address = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

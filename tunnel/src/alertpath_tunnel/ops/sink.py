@@ -63,6 +63,6 @@ def _patient(number: int) -> _Write:
     ready.register(number, select.POLLOUT)
 
     def write(line: bytes) -> int:
-        return os.write(number, line) if any(event & select.POLLOUT for _, event in ready.poll(0)) else 0
+        return os.write(number, line) if any(event & select.POLLOUT for _number, event in ready.poll(0)) else 0
 
     return write

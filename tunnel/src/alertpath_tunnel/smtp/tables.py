@@ -17,13 +17,11 @@ from typing import Final
 from alertpath_tunnel.smtp.reply import Reply
 
 
-class _State(enum.Enum):
-    # Enum's own hash is Python, and each step of a machine looks states up; members are compared by identity.
-    __hash__ = object.__hash__
-
-
-class ServerState(_State):
+# Each step of a machine looks states up. Enum's own hash is written in Python; members are compared by identity.
+class ServerState(enum.Enum):
     """Where a session with a client stands."""
+
+    __hash__ = object.__hash__
 
     CONNECTED = "connected"  # greeted, no EHLO yet (or TLS has just begun: RFC 3207 4.2)
     READY = "ready"  # no transaction
@@ -33,8 +31,10 @@ class ServerState(_State):
     CLOSED = "closed"
 
 
-class ClientState(_State):
+class ClientState(enum.Enum):
     """Where a session with a next hop stands."""
+
+    __hash__ = object.__hash__
 
     CONNECTING = "connecting"  # its greeting is awaited
     GREETED = "greeted"  # or TLS has just begun
@@ -45,8 +45,10 @@ class ClientState(_State):
     CLOSED = "closed"
 
 
-class Verdict(_State):
+class Verdict(enum.Enum):
     """What a reply code means for the state."""
+
+    __hash__ = object.__hash__
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
