@@ -147,7 +147,8 @@ def test_a_reader_of_the_log_that_stalls_does_not_stall_mail(tmp_path: Path, sta
             told = sum(int(record["lines"]) for record in records if record["event"] == "log lines lost")
             assert lost <= told <= lost + 3
             transactions = [record for record in records if record["event"] == "transaction"]
-            assert sent + 2 - len(transactions) <= told
+            # One more: the new worker that served the client in between may have lost its line, and has had no other.
+            assert sent + 2 - len(transactions) <= told + 1
             assert tunnel.stop() == 0
 
 
