@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tunnel costs: one generator, one sink, and between them nothing, the tunnel, Postfix or Haraka.
+"""What the tunnel costs: one generator, one sink, and between them nothing, the tunnel, or Postfix.
 
 All in one run, in rounds in which every peer has its turn under the same load; generator, peer and sink share the
 machine, so the ratios count, not the rates. Everything runs in namespaces of its own. Needs root and postfix with
-its smtp-source and smtp-sink; python3-milter and Haraka only for their rows.
+its smtp-source and smtp-sink, and python3-milter for the peer with a milter.
 """
 
 from __future__ import annotations

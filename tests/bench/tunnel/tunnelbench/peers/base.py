@@ -52,20 +52,31 @@ def await_greeting(port: int, seconds: float = 20.0) -> float:
 
     Raises TimeoutError.
     """
+    return _await(port, seconds, lambda connection: connection.recv(3) == b"220", "greets")
+
+
+def await_port(port: int, seconds: float = 20.0) -> float:
+    """Wait until port accepts connections, for servers that let the client speak first; return the seconds it took.
+
+    Raises TimeoutError.
+    """
+    return _await(port, seconds, lambda _connection: True, "listens")
+
+
+def _await(port: int, seconds: float, ready: Callable[[socket.socket], bool], does: str) -> float:
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-            if connection.recv(3) == b"220":
+            if ready(connection):
                 return time.monotonic() - began
         time.sleep(0.005)
-    raise TimeoutError(f"nothing greets on port {port} of 127.0.0.1 within {seconds:g} s")
+    raise TimeoutError(f"nothing {does} on port {port} of 127.0.0.1 within {seconds:g} s")
 
 
 @contextlib.contextmanager
-def process(*argv: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for as long as the context lasts; what it complains about is seen."""
-    settings = {"stdout": subprocess.DEVNULL, **options}
-    running = subprocess.Popen(argv, **settings)  # type: ignore[call-overload]  # options of Popen, passed on
+    running = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     try:
         yield running
     finally:

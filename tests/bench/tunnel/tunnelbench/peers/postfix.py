@@ -15,11 +15,11 @@ from pathlib import Path
 
 from harness import Pki, free_port
 
-from .base import Peer, Sinks, await_greeting, process
+from .base import Peer, Sinks, await_greeting, await_port, process
 
 SIDES = (False, True)
 MASTER = "/usr/lib/postfix/sbin/master"
-MILTER = Path(__file__).with_name("milter.py")
+MILTER = Path(__file__).with_name("cards_milter.py")
 # Only what else would refuse the load, and where mail goes: that for onward.example over TLS.
 MAIN_CF = """compatibility_level = 3.6
 queue_directory = {home}/queue
@@ -130,6 +130,7 @@ def postfix(home: Path, pki: Pki, sinks: Sinks, names: set[str]) -> Iterator[lis
         ]
         if "Postfix + Python milter" in names:
             milter = stack.enter_context(process("/usr/bin/python3", str(MILTER), str(ports["milter_port"]))).pid
+            await_port(ports["milter_port"])
             peers.append(
                 Peer("Postfix + Python milter", {(False, False): ports["milter"]}, [*roots, milter], settle=settle)
             )
