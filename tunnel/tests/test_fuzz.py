@@ -47,6 +47,8 @@ PIECES = [
     b"\r.\r",
     b"\r\n.\n",
     b"\n.\r\n",
+    b"\r.\r\n",
+    b".\r\n",
     b".",
     b"\r",
     b"\n",
@@ -200,3 +202,18 @@ def test_parts_are_whole_canonical_lines_and_nothing_is_lost_between_them(
     if ended and not ended[0].refusal:
         assert b"".join(lines.content for lines in [*passed, ended[0].lines]) == expected[0].content
         assert ended[0].size == len(expected[0].content)
+
+
+@brief
+@given(st.lists(st.sampled_from([*PIECES, b"x", b"x\r\n", b"x" * 1001 + b"\r\n"]), max_size=8))
+def test_lines_are_judged_as_the_rules_say_one_by_one(parts: list[bytes]) -> None:
+    lines = b"".join(parts) + b"\n"
+    judged = canonical.judge(lines, tables.TEXT_LINE)
+    found = (b"\r\n" + lines).find(b"\r\n.\r\n")
+    body = lines if found < 0 else lines[:found]
+    rows = body.split(b"\r\n")[:-1]
+    assert judged.end == found
+    assert judged.bare == bool(set(b"\r\n\0") & set(body.replace(b"\r\n", b"")))
+    if not judged.bare:
+        assert judged.dots == sum(row.startswith(b".") for row in rows)
+        assert judged.long == any(len(row.removeprefix(b".")) + 2 > tables.TEXT_LINE for row in rows)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from harness import Client, ScriptedHop, Tunnel, free_port
-from test_operation import Load, ask, children, eventually, missing, sample
+from observe import Load, ask, children, eventually, missing, sample
 
 HANG = 3
 

@@ -13,11 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,81 +21,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from harness import SOURCE, Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
+from observe import Load, ask, children, eventually, missing, sample
 from test_end_to_end import CARD, MASKED
-
-
-def children(pid: int) -> set[int]:
-    """Return the processes that `pid` began."""
-    return {int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
-def eventually(true: Callable[[], object], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as page:
-            return page.status, page.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-class Load:
-    """Clients that deliver without pause, a connection each message; what each saw is counted."""
-
-    def __init__(self, port: int, clients: int = 4) -> None:
-        self.accepted: list[bytes] = []
-        self.refused: list[str] = []
-        self.interrupted: list[str] = []
-        self._port, self._stop = port, threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Load]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in self._threads:
-                thread.join(30)
-
-    def _run(self, number: int) -> None:
-        count = 0
-        while not self._stop.is_set():
-            count += 1
-            mark = b"<%d.%d@load.test>" % (number, count)
-            try:
-                client = Client(self._port, timeout=20)
-            except OSError as error:
-                self.refused.append(repr(error))
-                continue
-            try:
-                self._deliver(client, mark)
-            except OSError as error:
-                self.interrupted.append(repr(error))
-            finally:
-                client.close()
-
-    def _deliver(self, client: Client, mark: bytes) -> None:
-        greeting = client.reply()
-        reply = client.ask(b"EHLO load.test\r\n") if greeting.startswith("220") else greeting
-        if reply.startswith("250"):
-            reply = client.deliver(b"Message-ID: %s\r\n\r\nx\r\n" % mark)
-        if reply.startswith("250"):
-            self.accepted.append(mark)
-        else:
-            self.interrupted.append(reply)
-
-
-def missing(load: Load, hop: ScriptedHop) -> list[bytes]:
-    arrived = b"".join(hop.messages)
-    return [mark for mark in load.accepted if mark not in arrived]
 
 
 def test_a_killed_worker_is_begun_anew_and_nothing_accepted_is_lost(tmp_path: Path) -> None:
@@ -271,11 +194,6 @@ def test_a_port_that_another_service_of_ours_has_is_refused(tmp_path: Path) -> N
         assert done.returncode == 1
         assert "cannot listen" in done.stderr
         assert str(tunnel.port) in done.stderr
-
-
-def sample(page: str, name: str) -> float:
-    (value,) = re.findall(rf"^alertpath_tunnel_{re.escape(name)} ([0-9.e+-]+)$", page, re.MULTILINE)
-    return float(value)
 
 
 def test_metrics_add_up_over_workers_restarts_and_reloads(tmp_path: Path) -> None:

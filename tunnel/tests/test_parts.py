@@ -6,23 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Client, Pki, ScriptedHop, Tunnel
+from harness import Client, ScriptedHop, Tunnel
+from observe import eventually
 
 HEAD = b"Subject: big\r\nMessage-ID: <1@corp.test>\r\n\r\n"
 LINE = b"%06d " + b"y" * 60 + b"\r\n"
 LARGE = HEAD + b"".join(LINE % number for number in range(8000))  # half a megabyte
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert true()
 
 
 @contextlib.contextmanager
@@ -125,7 +118,7 @@ def test_a_next_hop_that_closes_is_told_as_lost(tmp_path: Path, stage: str) -> N
         assert record["reply"] == 421
 
 
-def test_a_slow_next_hop_holds_the_client_back(tmp_path: Path, pki: Pki) -> None:
+def test_a_slow_next_hop_holds_the_client_back(tmp_path: Path) -> None:
     """Back-pressure, not buffering: the tunnel holds a small part of what it may not pass on."""
     hop = ScriptedHop(DATA=ScriptedHop.SILENT)
     with passing(tmp_path, hop) as (tunnel, client):

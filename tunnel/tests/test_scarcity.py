@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 from harness import Client, ScriptedHop, Tunnel, free_port
+from observe import Load, ask, children, eventually, missing, sample
 from test_no_loss import descriptors, resident
-from test_operation import Load, ask, children, eventually, missing, sample
 
 MEGABYTE = 1024 * 1024
 BUDGET = 128 * MEGABYTE

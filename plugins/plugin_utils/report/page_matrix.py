@@ -12,7 +12,7 @@ from typing import Any
 from ..outputs.documents import Cell, Facts, Folded, Link, Mark, Node, Paragraph, Picture, Section, Table, count
 from ..outputs.documents_plan import Way
 from .evidence import Report, Seen
-from .page_words import bounded, named, place_of, state, way_of
+from .page_words import bounded, device_of, named, place_of, state, way_of
 from .remedies import of_row
 
 MOST = 200
@@ -26,20 +26,20 @@ def anchors(report: Report) -> Mapping[int, str]:
     return {id(seen): f"difference-{number}" for number, seen in enumerate(report.differences[:MOST], 1)}
 
 
-def path_anchor(ways: Sequence[Way], path: object) -> str | None:
-    """Return the anchor of the path with the id *path*."""
-    return next((f"path-{number}" for number, way in enumerate(ways, 1) if way.id == path), None)
+def path_anchors(ways: Sequence[Way]) -> Mapping[str, str]:
+    """Return the anchor of each path's section by its id."""
+    return {way.id: f"path-{number}" for number, way in enumerate(ways, 1)}
 
 
 def matrix(report: Report, ways: Sequence[Way], told: Mapping[int, str]) -> Iterator[Section]:
     """One table for each host that probed; those with differences stand open."""
-    links = {way.id: path_anchor(ways, way.id) for way in ways}
+    links = path_anchors(ways)
     blocks = [_source(host, rows, links, told) for host, rows in sorted(report.by_host.items())]
     text = Paragraph("Each cell is one port. What is not as declared says what it must be, and leads to its details.")
     yield Section("Matrix", "matrix", (text, *blocks) if blocks else (Paragraph("No host gave any row."),))
 
 
-def _source(host: str, rows: Sequence[Seen], links: Mapping[str, str | None], told: Mapping[int, str]) -> Folded:
+def _source(host: str, rows: Sequence[Seen], links: Mapping[str, str], told: Mapping[int, str]) -> Folded:
     ports = sorted({int(seen.row["port"]) for seen in rows})
     lines: dict[tuple[str, str, str], list[Seen]] = defaultdict(list)
     for seen in rows:
@@ -72,7 +72,7 @@ def _cell(seen: Seen, told: Mapping[int, str]) -> Mark | Link | str:
     return Mark(text, tone) if tone else text
 
 
-def _declared(rows: Sequence[Seen], links: Mapping[str, str | None]) -> Cell:
+def _declared(rows: Sequence[Seen], links: Mapping[str, str]) -> Cell:
     paths = sorted({str(seen.row["path"]) for seen in rows if seen.row.get("path")})
     cells = tuple(Link(named(path), anchor) if (anchor := links.get(path)) else named(path) for path in paths)
     return cells or _NOT_DECLARED
@@ -86,13 +86,13 @@ def differences(report: Report, ways: Sequence[Way], told: Mapping[int, str]) ->
     text = "What was declared, what was seen, where the way ends, and what to do."
     more = f" The first {MOST} are told here; {rest} more stand in the matrix and in the evidence." if rest > 0 else ""
     yield Section("Differences", "differences", (Paragraph(text + more),))
-    by_id = {way.id: way for way in ways}
+    by_id, links = {way.id: way for way in ways}, path_anchors(ways)
     for seen in report.differences[:MOST]:
         way = by_id.get(str(seen.row.get("path")))
-        yield Section(way_of(seen), told[id(seen)], tuple(_told(seen, way, ways)), 3)
+        yield Section(way_of(seen), told[id(seen)], tuple(_told(seen, way, links)), 3)
 
 
-def _told(seen: Seen, way: Way | None, ways: Sequence[Way]) -> Iterator[Facts | Picture]:
+def _told(seen: Seen, way: Way | None, links: Mapping[str, str]) -> Iterator[Facts | Picture]:
     row = seen.row
     evidence, where = row.get("evidence") or {}, row.get("where") or {}
     text, tone = state(seen)
@@ -108,10 +108,12 @@ def _told(seen: Seen, way: Way | None, ways: Sequence[Way]) -> Iterator[Facts | 
         facts.append(("Where it ends", bounded(where["text"])))
     if open_left:
         facts.append(("Cannot tell", open_left))
-    anchor = path_anchor(ways, way.id) if way else None
-    if way and anchor:
+    if way:
         facts.append(
-            ("Declared by", (Link(named(way.id), anchor), f"owner {way.owner or 'unknown'}", bounded(way.reason or "")))
+            (
+                "Declared by",
+                (Link(named(way.id), links[way.id]), f"owner {way.owner or 'unknown'}", bounded(way.reason or "")),
+            )
         )
     else:
         facts.append(("Declared by", _NOT_DECLARED))
@@ -131,7 +133,7 @@ def picture(seen: Seen) -> Picture:
 def _stations(seen: Seen, start: Node, end: Node, where: Mapping[str, Any], text: str) -> Iterator[Node]:
     device, how = where.get("device") or {}, str(where.get("how") or "ends it")
     role = device.get("role")
-    if seen.row["expect"] == "blocked" and seen.row["outcome"] == "open":
+    if seen.row["expect"] == "blocked" and state(seen)[1] == "bad":
         yield start
         yield Node(end.text, "answers, and must not be reached", "bad")
     elif seen.row["outcome"] in _ANSWERED and not where.get("device"):
@@ -160,6 +162,4 @@ def _stations(seen: Seen, start: Node, end: Node, where: Mapping[str, Any], text
 
 def _device(device: Mapping[str, Any]) -> str:
     hop = device.get("hop")
-    return f"{device.get('role') or 'device'} {device.get('address') or 'of unknown address'}" + (
-        f", hop {hop}" if hop is not None else ""
-    )
+    return device_of(device) if hop is None else f"{device_of(device)}, hop {hop}"

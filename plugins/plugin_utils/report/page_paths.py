@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from ..outputs.documents import Cell, Facts, Folded, Mark, Node, Paragraph, Picture, Section, count
 from ..outputs.documents_plan import Way
 from .evidence import Report, Seen
-from .page_words import bounded, named
+from .page_words import bounded, device_of, named
 
 _MOST_ADDRESSES = 8
 _MOST_BLOCKERS = 3
@@ -90,8 +90,7 @@ def _picture(way: Way, rows: Sequence[Seen]) -> Picture:
 def _blocker(seen: Seen) -> str:
     where = seen.row.get("where") or {}
     devices = [where["device"]] if where.get("device") else list(where.get("neighbours") or ())
-    names = [f"{device.get('role') or 'device'} {device.get('address') or 'of unknown address'}" for device in devices]
-    return bounded(" or ".join(names))
+    return bounded(" or ".join(map(device_of, devices)))
 
 
 def _some(addresses: Sequence[str]) -> str:

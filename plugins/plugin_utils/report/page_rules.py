@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ..outputs.documents import Cell, Mark, Paragraph, Section, Table, Tone, count
 from .evidence import Report, Seen
 from .page_words import bounded, way_of
-from .rules import DISPROVED, PROVEN, SAME, UNKNOWN, Drift, Proof
+from .rules import DISPROVED, LEFT_OUT, PROVEN, SAME, UNKNOWN, Drift, Proof
 from .rules_table import findings, lines
 
 _MOST = 5
@@ -55,7 +55,7 @@ def rules(report: Report) -> Iterator[Section]:
     rows = []
     for host in sorted({*drift, *proof}):
         parts: list[Drift | Proof] = [item for item in (drift.get(host), proof.get(host)) if item]
-        if all(item.state == "left_out" for item in parts):
+        if all(item.state == LEFT_OUT for item in parts):
             continue
         told = lines([drift[host]] if host in drift else None, [proof[host]] if host in proof else None)
         notes = [line for line in told if not line.startswith("RULES ")]

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any
 
+from ..outputs.documents import Tone
 from .evidence import Seen
+from .table import SHUT, UNRUN
 
-_UNRUN = frozenset({"no_route", "name_error", "local_error"})
-_SHUT = frozenset({"refused", "rejected", "filtered"})
 _MOST = 400
 _LONG_NAME = 100
 
@@ -37,15 +38,20 @@ def way_of(seen: Seen) -> str:
     return f"{named(seen.probe_host)} \N{RIGHTWARDS ARROW} {named(seen.destination_host)} port {seen.row['port']}"
 
 
-def state(seen: Seen) -> tuple[str, Literal["good", "warn", "bad"] | None]:
+def device_of(device: Mapping[str, Any]) -> str:
+    """Return what is known of a *device* that `where` names (docs/probe.md), but for its hop."""
+    return f"{device.get('role') or 'device'} {device.get('address') or 'of unknown address'}"
+
+
+def state(seen: Seen) -> tuple[str, Tone | None]:
     """Return what a cell says, and its tone; a block that is as declared needs none."""
     outcome, verdict = seen.row["outcome"], seen.row["verdict"]
     if seen.passed:
         return ("open", "good") if outcome == "open" else ("blocked", None)
     if verdict == "unproven":
         return "not proven", "warn"
-    if verdict == "error" or outcome in _UNRUN:
+    if verdict == "error" or outcome in UNRUN:
         return "not found out", "warn"
     if seen.row["expect"] == "blocked":
         return "open, must be blocked", "bad"
-    return ("blocked, must be open" if outcome in _SHUT else "wrong, must be open"), "bad"
+    return ("blocked, must be open" if outcome in SHUT else "wrong, must be open"), "bad"

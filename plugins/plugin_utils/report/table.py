@@ -14,8 +14,8 @@ from .remedies import of_row
 
 TITLE = "ALERTPATH MATRIX"
 _LEGEND = "open = the right server answers, - = blocked, ! = not as declared, IPv4/IPv6 where they differ"
-_UNRUN = frozenset({"no_route", "name_error", "local_error"})
-_SHUT = frozenset({"refused", "rejected", "filtered"})
+UNRUN = frozenset({"no_route", "name_error", "local_error"})
+SHUT = frozenset({"refused", "rejected", "filtered"})
 _MOST = 200
 
 
@@ -24,9 +24,9 @@ def state(seen: Seen) -> str:
     outcome = seen.row["outcome"]
     if seen.row["verdict"] == "unproven":
         return "unproven!"
-    if outcome in _UNRUN:
+    if outcome in UNRUN:
         return "error!"
-    word = "open" if outcome == "open" else "-" if outcome in _SHUT else "wrong"
+    word = "open" if outcome == "open" else "-" if outcome in SHUT else "wrong"
     if seen.passed:
         return word
     return "shut!" if word == "-" else f"{word}!"

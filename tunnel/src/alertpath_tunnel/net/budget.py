@@ -22,13 +22,12 @@ class Share:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self.held = 0
-        """Octets."""
+        self._held = 0
 
     def hold(self, octets: int) -> None:
         """Say how many octets the session holds now."""
-        self._budget.used += octets - self.held
-        self.held = octets
+        self._budget.used += octets - self._held
+        self._held = octets
 
     def release(self) -> None:
         self.hold(0)
@@ -36,7 +35,7 @@ class Share:
     @property
     def over(self) -> bool:
         """Whether this session must let go of what it holds."""
-        return self.held > 0 and self._budget.used > self._budget.limit
+        return self._held > 0 and self._budget.used > self._budget.limit
 
     @property
     def full(self) -> bool:

@@ -120,8 +120,9 @@ class Delivery:
             # Broken off before the message was complete.
             self._share.hold(0)
             return event.refusal or tables.LOST
-        transaction.received(event.size)
         refusal = event.refusal
+        if refusal is None:
+            transaction.received(event.size)
         if refusal is None and not self._passing:
             self._share.hold(event.size)
             refusal = tables.FULL if self._share.over else self._look_at_header(event.lines)
@@ -304,12 +305,9 @@ class Delivery:
 
     async def _break_off(self) -> None:
         """See to it that the next hop delivers nothing of the message under way."""
-        if self._passing:
-            # It has part of the message, and will never have the line that ends it.
-            self._abort()
-        else:
-            await self._reset_upstream()
-            self._leave_upstream()
+        await self._reset_upstream()
+        # If it has part of the message it is within DATA still: it is broken off, and never has the line that ends it.
+        self._leave_upstream()
 
     async def _reset_upstream(self) -> None:
         if self._upstream:

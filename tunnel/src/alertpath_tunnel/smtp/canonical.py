@@ -14,7 +14,8 @@ _OPTIONS = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1  # an octet is a character, whatever it is
 # In whole lines: a CR or LF of its own, NUL, a line that begins with a dot. One pass in linear time.
 _ODD = re2.compile(rb"\r[^\n]|[^\r]\n|\x00|\n\.", _OPTIONS)
-_LAST_LINE = b".\r\n"
+LAST_LINE = b".\r\n"
+"""Ends the data (RFC 5321 4.1.1.4)."""
 
 has_control = re.compile(rb"[\x00-\x1f\x7f]").search
 """Whether a line has a control character. Octets in, a match or None out."""
@@ -58,13 +59,13 @@ def judge(lines: bytes, limit: int) -> Judged:
         odd = _ODD.search(lines)
         if odd is None:
             return Judged(-1, 0, False, has_long_line(lines, limit))
-        if odd.start() == len(lines) - len(_LAST_LINE) - 1 and lines.endswith(b"\n" + _LAST_LINE):
+        if odd.start() == len(lines) - len(LAST_LINE) - 1 and lines.endswith(b"\n" + LAST_LINE):
             # Nothing is odd but the end.
-            return Judged(len(lines) - len(_LAST_LINE), 0, False, has_long_line(lines, limit))
-    if lines.startswith(_LAST_LINE):
+            return Judged(len(lines) - len(LAST_LINE), 0, False, has_long_line(lines, limit))
+    if lines.startswith(LAST_LINE):
         end = 0
     else:
-        found = lines.find(b"\r\n" + _LAST_LINE)
+        found = lines.find(b"\r\n" + LAST_LINE)
         end = found + 2 if found >= 0 else -1
     body = lines if end < 0 else lines[:end]
     dots = body.count(b"\n.") + body.startswith(b".")
@@ -84,12 +85,12 @@ def check(content: bytes, limit: int) -> None:
 def stuff(content: bytes) -> bytes:
     """Return `content` with a dot before each line that begins with one, and the line that ends the data."""
     head = b"." if content.startswith(b".") else b""
-    return end(head + content.replace(b"\r\n.", b"\r\n.."))
+    return with_end(head + content.replace(b"\r\n.", b"\r\n.."))
 
 
-def end(stuffed: bytes) -> bytes:
+def with_end(stuffed: bytes) -> bytes:
     """Return `stuffed` with the line that ends the data."""
-    return stuffed + _LAST_LINE
+    return stuffed + LAST_LINE
 
 
 def unstuff(stuffed: bytes) -> bytes:

@@ -106,7 +106,7 @@ class ClientSession:
     def last_part(self, lines: Received) -> bytes:
         """Return the last part, and the line that ends the message."""
         self._begin(b"END")
-        return canonical.end(lines.octets)
+        return canonical.with_end(lines.octets)
 
     def rset(self) -> bytes:
         return self._command(b"RSET")

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from alertpath_tunnel.smtp import canonical, tables
 from alertpath_tunnel.smtp.reply import Reply
 
-_END = b"\r\n.\r\n"
-_LAST_LINE = b".\r\n"
+_END = b"\r\n" + canonical.LAST_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class DataReader:
             self._refuse(refusal, data)
         if not ended:
             return None
-        after = lines[judged.end + len(_LAST_LINE) :]
+        after = lines[judged.end + len(canonical.LAST_LINE) :]
         return after + data[cut:] if cut < len(data) else after
 
     def _refusal(self, judged: canonical.Judged) -> Reply | None:
