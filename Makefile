@@ -45,6 +45,12 @@ alert: ## Send a test alert from vault1 and follow it into the mailbox
 lab-down: ## Remove the lab, leaving nothing behind
 	@$(ROOT) lab/lab down --name $(LAB_NAME)
 
+.PHONY: fuzz
+fuzz: ## The tunnel's state machine and configuration under hostile input, for long (EXAMPLES=20000 of each law)
+	@tools/env test
+	@cd tunnel && ALERTPATH_EXAMPLES=$(or $(EXAMPLES),20000) "$(CURDIR)/.cache/env/2.19/bin/python" -m pytest -p no:cacheprovider \
+	  --timeout=0 tests/test_corpus.py tests/test_fuzz.py tests/test_config_hostile.py $(ARGS)
+
 .PHONY: bench
 bench: ## Benchmarks, each beside its peer in the same run, printed as ratios
 	@tools/env test

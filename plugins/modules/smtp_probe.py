@@ -21,6 +21,7 @@ description:
     of life on O(control_ports).
   - Sends no mail and changes nothing. Every SMTP session ends with QUIT.
 requirements:
+  - paramiko 3.4 or later where the module runs, for O(via=ssh).
   - Linux 5.8 or later to name the device that rejects a connection. Older kernels give a less exact outcome.
 extends_documentation_fragment:
   - alertpath.smtp.attributes
@@ -108,10 +109,13 @@ options:
     type: str
   window:
     description:
-      - Seconds after the first SYN until silence is called a filter. Five SYNs are spread over the first two thirds.
+      - Seconds after the first SYN until silence is called a filter. Six SYNs are sent, the last one half a second
+        before that.
+      - After 1 second the kernel repeats the first SYN, and shows then whether this host's own rules drop it. A shorter
+        window does not find that out.
       - The second look at a path that should be open takes twice as long, and 4 seconds at least.
     type: float
-    default: 1.5
+    default: 1.05
   timeout:
     description:
       - Seconds that each step of a session may take (greeting, EHLO, STARTTLS, handshake, AUTH, MAIL, RCPT), and that
@@ -206,6 +210,53 @@ options:
         first.
     type: float
     default: 60.0
+  via:
+    description:
+      - Where the connections start. V(host) is the host that the module runs on.
+      - V(ssh) is the last host of O(ssh), which needs no Python, only an SSH server that forwards TCP connections
+        (C(direct-tcpip)). Run the task where that server can be reached from, C(delegate_to=localhost) mostly.
+      - Over SSH there is less to see. No device is named, a reset looks like an ICMP error before the connection and
+        like an orderly end after it, and the server takes no O(targets[].source). RV(rows[].cannot_tell) says what that
+        leaves open. Names are looked up where the module runs.
+      - What goes wrong with SSH itself never counts as a block.
+    type: str
+    choices: [host, ssh]
+    default: host
+  ssh:
+    description:
+      - For O(via=ssh), the hosts on the way in their order, each reached through the one before. The last one probes.
+      - A host is logged in to with C(key_file), else C(password), else the keys of the SSH agent.
+    type: list
+    elements: dict
+    suboptions:
+      host:
+        description: The name or address.
+        type: str
+        required: true
+      user:
+        description: Who to log in as.
+        type: str
+        required: true
+      port:
+        description: The port of the SSH server.
+        type: int
+        default: 22
+      key_file:
+        description: A file, where the module runs, with the private key.
+        type: path
+      key_passphrase:
+        description: The passphrase of the key, when it is encrypted.
+        type: str
+      password:
+        description: The password, alone or after the key where the server wants both.
+        type: str
+  known_hosts:
+    description:
+      - A file, where the module runs, with the host keys of O(ssh), as OpenSSH has it.
+      - A host whose key is not in it, is another one, or is revoked there is not talked to. No key is ever added.
+        Certificate authorities are not supported.
+    type: path
+    default: ~/.ssh/known_hosts
   fail_on_difference:
     description: Whether the module fails when a row is not as expected. The rows are returned either way.
     type: bool
@@ -238,6 +289,16 @@ EXAMPLES = r"""
     sender: vault-alerts@corp.test
     recipient: soc@corp.test
 
+- name: What the appliance reaches, which has no Python, through a jump host
+  alertpath.smtp.smtp_probe:
+    targets: "{{ smtp_plan.hosts['appliance'].probes }}"
+    ca_file: files/corp-ca.pem
+    via: ssh
+    ssh:
+      - {host: jump.corp.test, user: auditor, key_file: ~/.ssh/auditor}
+      - {host: appliance.corp.test, user: probe, key_file: ~/.ssh/auditor}
+  delegate_to: localhost
+
 - name: See what a list of servers does, without judging
   alertpath.smtp.smtp_probe:
     targets:
@@ -260,6 +321,10 @@ rows:
       description: How far it was looked. Targets that should be blocked are only connected to.
       type: str
       sample: tls
+    via:
+      description: The host that was probed from over SSH, null when the one that the module runs on did it itself.
+      type: str
+      sample: null
     address:
       description: The address that was probed, null when there was none.
       type: str
@@ -280,7 +345,8 @@ rows:
         - Of V(open), V(banner_late) (the greeting took 3 seconds or more). Of V(refused), V(rejected) and V(filtered),
           V(own_rule) (this host's own rules did it; of a reset, only O(locate) finds that out). Of
           V(no_route), V(unreachable) (a router said so) and V(no_neighbour) (ARP or neighbour discovery got no answer).
-          Of V(local_error), V(local_policy) (this host forbids the call).
+          Of V(local_error), V(local_policy) (this host forbids the call), V(carrier_lost) (the SSH connection is gone),
+          V(carrier_forbids) (its server forwards nothing there), V(carrier_unclear) (it gives no reason that is known).
         - Of V(banner_timeout), V(silent) (what was sent is acknowledged, nothing is said), V(half_open) (nothing
           is acknowledged), V(tarpit) (a send window of 0), V(banner_incomplete).
         - Of V(not_smtp), V(reset_after_accept), V(closed_after_accept), V(rejected_after_accept) (an ICMP error after
@@ -409,10 +475,18 @@ moved_names:
   sample: [{name: smtp.corp.test, pinned: [10.77.30.25], resolved: [10.77.30.26]}]
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe import options
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import probe
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import TrustError
+from ansible_collections.alertpath.smtp.plugins.module_utils.ssh.model import SshFailure
+
+
+def _require_paramiko(module: AnsibleModule) -> None:
+    try:
+        import paramiko  # noqa: F401  # only whether it is there
+    except ImportError:
+        module.fail_json(msg=missing_required_lib("paramiko", reason="to probe over SSH"))
 
 
 def main() -> None:
@@ -421,12 +495,15 @@ def main() -> None:
         mutually_exclusive=options.MUTUALLY_EXCLUSIVE,
         required_together=options.REQUIRED_TOGETHER,
         required_by=options.REQUIRED_BY,
+        required_if=options.REQUIRED_IF,
         supports_check_mode=True,
     )
+    if module.params["via"] == options.SSH:
+        _require_paramiko(module)
     try:
         evidences = probe(options.targets(module.params), options.settings(module.params))
         evidences = options.placed(evidences, module.params)
-    except (options.OptionRefused, TrustError) as error:
+    except (options.OptionRefused, TrustError, SshFailure) as error:
         module.fail_json(msg=str(error))
     result = options.result(evidences)
     complaint = options.complaint(evidences.rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_config import base, change, check, problems
 
+EXAMPLES = int(os.environ.get("ALERTPATH_EXAMPLES", "400"))
 SCALARS = (
     st.none()
     | st.booleans()
@@ -72,13 +74,13 @@ def rich() -> dict[str, object]:
     }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ANY)
 def test_any_json_is_judged(tmp_path: Path, document: object) -> None:
     judge(tmp_path, json.dumps(document))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_value_at_any_place_is_judged(tmp_path: Path, data: st.DataObject) -> None:
     config = rich()

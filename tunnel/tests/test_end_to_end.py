@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -290,7 +291,8 @@ def test_a_slow_next_hop_does_not_count_as_the_clients_idling(tmp_path: Path) ->
 def test_octets_in_flight_are_bounded(tmp_path: Path) -> None:
     with ScriptedHop().running() as hop:
         tunnel = Tunnel(tmp_path, hop.port)
-        tunnel.config["limits"] = {"message_bytes": 200_000, "bytes_in_flight": 250_000}
+        tunnel.config["limits"] = {"message_bytes": 2_000_000, "bytes_in_flight": 2_500_000}
+        tunnel.config["timeouts"] = {"room": 1}
         with tunnel.running():
             clients = [Client(tunnel.port).begin() for _ in range(2)]
             for client in clients:
@@ -298,12 +300,40 @@ def test_octets_in_flight_are_bounded(tmp_path: Path) -> None:
                 client.ask(b"RCPT TO:<c@d>\r\n")
                 assert client.ask(b"DATA\r\n").startswith("354")
             half = b"\r\n" + b"x" * 70 + b"\r\n"
-            clients[0].send(half * 2000)
+            clients[0].send(half * 20_000)
             time.sleep(0.3)
-            clients[1].send(half * 2000 + b".\r\n")
+            # There is no room for the second one, and the first one takes its time.
+            clients[1].send(half * 20_000 + b".\r\n")
             assert clients[1].reply().startswith("452 4.3.1")
             assert clients[0].ask(b".\r\n").startswith("250")
             assert clients[1].deliver(b"\r\nsmall\r\n").startswith("250")
+
+
+def test_messages_without_room_wait_for_their_turn(tmp_path: Path) -> None:
+    """Five at once where two have room: one after the other they come to an end, and none is turned away."""
+    whole = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 20_000 + b".\r\n"
+    replies: list[str] = []
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.rules()
+        tunnel.config["limits"] = {"message_bytes": 2_000_000, "bytes_in_flight": 3_000_000}
+        with tunnel.running():
+            begun = threading.Barrier(5)
+
+            def send() -> None:
+                client = Client(tunnel.port).begin()
+                for command in (b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"):
+                    client.ask(command)
+                begun.wait(10)
+                replies.append(client.ask(whole))
+
+            senders = [threading.Thread(target=send) for _ in range(5)]
+            for sender in senders:
+                sender.start()
+            for sender in senders:
+                sender.join(30)
+    assert [reply[:3] for reply in replies] == ["250"] * 5
+    assert len(hop.messages) == 5
 
 
 def test_large_messages_pass_unchanged(tmp_path: Path, pki: Pki) -> None:

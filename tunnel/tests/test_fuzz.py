@@ -102,11 +102,9 @@ def split(octets: bytes, cuts: list[int]) -> list[bytes]:
     return [*chunks, octets[start:]]
 
 
-@brief
-@given(HOSTILE, CUTS)
-def test_hostile_input_in_any_chunks_keeps_the_laws(parts: list[bytes], cuts: list[int]) -> None:
-    octets = b"".join(parts)
-    talk = Talk().say(split(octets, cuts))
+def keeps_the_laws(octets: bytes, chunks: Iterable[bytes]) -> Talk:
+    """Feed *octets*, cut into *chunks*, and return the talk after a look at what may never happen."""
+    talk = Talk().say(chunks)
     # Each accepted message has an end of its own on the wire, and is canonical.
     assert len(talk.messages) <= octets.count(b"\r\n.\r\n")
     for content in talk.messages:
@@ -117,6 +115,14 @@ def test_hostile_input_in_any_chunks_keeps_the_laws(parts: list[bytes], cuts: li
     for event in talk.events:
         if isinstance(event, (events.Mail, events.Rcpt)):
             canonical.command(b"X", event.path.to_argument(b"FROM"))
+    return talk
+
+
+@brief
+@given(HOSTILE, CUTS)
+def test_hostile_input_in_any_chunks_keeps_the_laws(parts: list[bytes], cuts: list[int]) -> None:
+    octets = b"".join(parts)
+    keeps_the_laws(octets, split(octets, cuts))
 
 
 @brief

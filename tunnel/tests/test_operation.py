@@ -204,6 +204,8 @@ def test_metrics_add_up_over_workers_restarts_and_reloads(tmp_path: Path) -> Non
         with tunnel.running():
             for _ in range(6):
                 assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            # The client has its reply before it is counted; who is killed in between counts it never.
+            eventually(lambda: sample(ask(port, "/metrics")[1], "transaction_seconds_count") == 6)
             os.kill(min(children(tunnel.process.pid)), signal.SIGKILL)
             tunnel.wait_journal("worker ended")
             tunnel.tunnel["clients"] = ["127.0.0.2"]
@@ -405,16 +407,23 @@ def test_a_revoked_client_certificate_is_refused(tmp_path: Path) -> None:
             tunnel.reload()
             assert greeting(tunnel.port, pki, good).startswith(b"220")
             assert greeting(tunnel.port, pki, revoked) == b""
-            assert tunnel.wait_journal("TLS failed")
+            assert "revoked" in str(tunnel.wait_journal("TLS failed")[0]["reason"])
+            # A list that is out of date says nothing of who was revoked since: nobody is let in, and the log says why.
+            (tmp_path / "crl.pem").write_bytes(revocation_list(authority, revoked, days=-1))
+            tunnel.reload()
+            assert greeting(tunnel.port, pki, good) == b""
+            assert "CRL has expired" in str(tunnel.wait_journal("TLS failed", 2)[1]["reason"])
 
 
-def revocation_list(authority: trustme.CA, leaf: trustme.LeafCert) -> bytes:
+def revocation_list(authority: trustme.CA, leaf: trustme.LeafCert, days: int = 1) -> bytes:
+    """Return a list that revokes *leaf*, and is to be renewed in *days*."""
     issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
     key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
     serial = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
     now = datetime.datetime.now(datetime.UTC)
     entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
-    builder = x509.CertificateRevocationListBuilder(issuer.subject, now, now + datetime.timedelta(days=1))
+    begin = now - datetime.timedelta(days=7)
+    builder = x509.CertificateRevocationListBuilder(issuer.subject, begin, now + datetime.timedelta(days=days))
     builder = builder.add_revoked_certificate(entry)
     signed = builder.sign(key, hashes.SHA256())  # type: ignore[arg-type]
     return signed.public_bytes(serialization.Encoding.PEM)

@@ -17,6 +17,9 @@ from .seen import Tcp
 
 OWN_RULE = "own_rule"
 LOCAL_POLICY = "local_policy"
+CARRIER_LOST = "carrier_lost"
+CARRIER_FORBIDS = "carrier_forbids"
+CARRIER_UNCLEAR = "carrier_unclear"
 UNREACHABLE = "unreachable"
 NO_NEIGHBOUR = "no_neighbour"
 HALF_OPEN = "half_open"
@@ -59,7 +62,7 @@ WITHIN: Dict[str, Tuple[str, ...]] = {
     model.REJECTED: (OWN_RULE,),
     model.FILTERED: (OWN_RULE,),
     model.NO_ROUTE: (UNREACHABLE, NO_NEIGHBOUR),
-    model.LOCAL_ERROR: (LOCAL_POLICY,),
+    model.LOCAL_ERROR: (LOCAL_POLICY, CARRIER_LOST, CARRIER_FORBIDS, CARRIER_UNCLEAR),
     model.BANNER_TIMEOUT: (SILENT, HALF_OPEN, TARPIT, BANNER_INCOMPLETE),
     model.NOT_SMTP: (
         RESET_AFTER_ACCEPT,

@@ -15,6 +15,7 @@ from .model import FILTERED, LOCAL_ERROR, NO_ROUTE, NOT_SMTP, REFUSED, REJECTED,
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """The host ran out of something; another attempt may do better."""
+EXHAUSTED_NAMES = frozenset(errno.errorcode[code] for code in EXHAUSTED)
 
 _UNROUTED = {
     errno.ENETUNREACH: "this host has no route to the destination",

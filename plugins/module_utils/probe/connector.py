@@ -10,47 +10,21 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Callable, List, NamedTuple, Optional
+from typing import List, Optional
 
 from .classify import EXHAUSTED, from_errno, from_icmp, from_silence
-from .icmp import IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE, IcmpError, parse
-from .loop import Loop, Timer
+from .icmp import IP_RECVERR, IPV6_RECVERR, IcmpError
+from .lines import Dialled, Schedule
+from .loop import Loop, Timer, descriptor_budget
 from .model import OPEN, Endpoint, Evidence, Finding
+from .socket_line import SocketLine, icmp_errors
 from .tcpinfo import never_left, read
 
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: several sockets may then share a local port
-_SPREAD = 2 / 3
-
-
-class Schedule(NamedTuple):
-    """*attempts* SYNs, evenly over the first two thirds of *window* seconds; silence is called at its end."""
-
-    attempts: int
-    window: float
-
-    @property
-    def interval(self) -> float:
-        """Seconds from one SYN to the next."""
-        return self.window * _SPREAD / max(self.attempts - 1, 1)
-
-
-def icmp_errors(sock: socket.socket) -> List[IcmpError]:
-    """Take every ICMP error out of the error queue of *sock*."""
-    found: List[IcmpError] = []
-    while True:
-        try:
-            _data, ancillary, _flags, _address = sock.recvmsg(0, 512, MSG_ERRQUEUE)
-        except OSError:
-            return found
-        for level, kind, data in ancillary:
-            if (level, kind) in {(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)}:
-                error = parse(data)
-                if error is not None:
-                    found.append(error)
 
 
 class Connector:
-    """Tries one endpoint and reports once: a finding, and the connected socket when it is open."""
+    """Tries one endpoint and reports once: a finding, and the line when it is open."""
 
     __slots__ = ("_done", "_endpoint", "_failure", "_loop", "_schedule", "_sent", "_sockets", "_timer")
 
@@ -59,7 +33,7 @@ class Connector:
         loop: Loop,
         endpoint: Endpoint,
         schedule: Schedule,
-        done: Callable[[Finding, Optional[socket.socket]], None],
+        done: Dialled,
     ) -> None:
         self._loop = loop
         self._endpoint = endpoint
@@ -81,7 +55,7 @@ class Connector:
             self._finish(finding, None)
             return
         last = self._sent >= self._schedule.attempts
-        wait = self._schedule.window * (1 - _SPREAD) if last else self._schedule.interval
+        wait = self._schedule.rest if last else self._schedule.interval
         self._timer = self._loop.call_later(wait, self._silent if last else self._send)
 
     def _try_once(self) -> Optional[Finding]:
@@ -153,4 +127,22 @@ class Connector:
             self._loop.forget(other)
             other.close()
         self._sockets = []
-        self._done(finding, sock)
+        self._done(finding, None if sock is None else SocketLine(self._loop, sock))
+
+
+class Sockets:
+    """Dials from this host."""
+
+    attempts = 6
+    patient_attempts = 7
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self.room = descriptor_budget()
+
+    def dial(self, endpoint: Endpoint, schedule: Schedule, done: Dialled) -> None:
+        """Try *endpoint*; what is under way is held by the loop."""
+        Connector(self._loop, endpoint, schedule, done).start()
+
+    def close(self) -> None:
+        """Nothing is held here."""

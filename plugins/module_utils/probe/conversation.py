@@ -12,8 +12,8 @@ from typing import Any, Optional, Tuple
 
 from . import classes
 from .certificate import Certificate, MalformedCertificate, read
-from .dialogue import Dialogue
-from .model import IMPLICIT, TLS_FAILED, TLS_MISSING, WRONG_SERVER, Evidence, Finding
+from .dialogue import OVER, Dialogue
+from .model import IMPLICIT, LOCAL_ERROR, TLS_FAILED, TLS_MISSING, WRONG_SERVER, Evidence, Finding
 from .reply import printable
 from .seen import ChainLink, Tcp, Tls
 from .steps import NO_ERRAND, Errand, Step
@@ -89,6 +89,13 @@ class Conversation:
         except TlsFailure as failure:
             self._failed(failure)
         self._collect()
+
+    def lost(self, how: str) -> None:
+        """What carried the connection is gone; *how* in words. It says nothing of the server."""
+        if self._dialogue.step not in OVER:
+            self._dialogue.end(LOCAL_ERROR, how, kind=classes.CARRIER_LOST)
+        else:
+            self._dialogue.closed(how)
 
     def closed(self, how: str, **parts: Any) -> None:
         """The connection ended; *how* in words, *parts* of the evidence for it."""

@@ -32,7 +32,7 @@ from .reply import NotSmtp, Reply, ReplyReader
 from .seen import Exchange, Smtp, Tcp
 from .steps import NO_ERRAND, STAGES, Errand, Step, steps
 
-_OVER = (Step.RSET, Step.QUIT, Step.DONE)
+OVER = (Step.RSET, Step.QUIT, Step.DONE)
 """What was to be found is known."""
 _EXTENSIONS = (Step.EHLO, Step.EHLO_INSIDE)
 _TRANSACTION = (Step.MAIL, Step.RCPT)
@@ -93,7 +93,7 @@ class Dialogue:
                     return
                 self._take(reply)
         except NotSmtp as error:
-            if self.step in _OVER:
+            if self.step in OVER:
                 self.step = Step.DONE
             else:
                 self.end(NOT_SMTP, f"no SMTP: {self._safe(str(error))}")
@@ -144,7 +144,7 @@ class Dialogue:
         self._evidence = replace(self._evidence, text=self._safe(text), **parts)
 
     def _stop(self, text: str, parts: Any) -> None:
-        if self.step in _OVER:
+        if self.step in OVER:
             self.step = Step.DONE
         elif self.step in (Step.STARTTLS, Step.TLS):
             self.end(TLS_FAILED, text, tls_error="interrupted", **parts)

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from dataclasses import replace
 from datetime import datetime
 from typing import Callable, NamedTuple, Optional
 
-from .connector import Connector, Schedule
 from .conversation import Conversation, explain_certificate
 from .limits import Limits
+from .lines import Dialer, Line, Schedule
 from .loop import Loop
 from .model import CONNECT, NO_ROUTE, NONE, NOT_SMTP, OPEN, SHUT, TLS, VERIFYING, Endpoint, Finding
 from .session import Session
@@ -40,6 +39,7 @@ class Means(NamedTuple):
     """What all jobs of a run share."""
 
     loop: Loop
+    dialer: Dialer
     schedule: Schedule
     patient: Schedule
     limits: Limits
@@ -91,14 +91,14 @@ class Job:
         self._attempts += 1
         patient = self._question.patient or self._attempts > 1
         schedule = self._within(self._means.patient if patient else self._means.schedule)
-        Connector(self._means.loop, self._question.endpoint, schedule, self._connected).start()
+        self._means.dialer.dial(self._question.endpoint, schedule, self._connected)
 
-    def _connected(self, finding: Finding, sock: Optional[socket.socket]) -> None:
-        if sock is not None and self._question.depth != CONNECT:
-            self._talk(sock)
+    def _connected(self, finding: Finding, line: Optional[Line]) -> None:
+        if line is not None and self._question.depth != CONNECT:
+            self._talk(line)
             return
-        if sock is not None:
-            sock.close()
+        if line is not None:
+            line.close()
         if finding.outcome == NOT_SMTP and self._question.depth == CONNECT:  # more than a connection was not asked for
             finding = Finding(OPEN, finding.evidence)
         retried = finding.outcome in SHUT or finding.outcome == NO_ROUTE
@@ -108,23 +108,21 @@ class Job:
         else:
             self._report(self._found or finding)
 
-    def _talk(self, sock: socket.socket) -> None:
+    def _talk(self, line: Line) -> None:
         asked = self._question
         depth = asked.depth
         if self._found is not None or depth not in VERIFYING:
             context = self._means.describing
         else:
             context = self._means.verifying if asked.name else self._means.chain_only
-        own = sock.getsockname()[0].partition("%")[0]
-        helo = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 section 4.1.3
         means = self._means
         errand = means.errand
         if self._found is not None:
             depth, errand = TLS, NO_ERRAND  # to see the certificate is all that is left to do
         conversation = Conversation(
-            asked.encryption, depth, helo, asked.name, context, means.now, errand, means.client_certificate
+            asked.encryption, depth, line.own_name(), asked.name, context, means.now, errand, means.client_certificate
         )
-        Session(means.loop, sock, conversation, means.limits, self._until, self._talked).start()
+        Session(means.loop, line, conversation, means.limits, self._until, self._talked).start()
 
     def _talked(self, conversation: Conversation) -> None:
         if self._found is not None:
@@ -133,7 +131,7 @@ class Job:
             # This Python does not show a certificate that was refused: look at it once more, trusting nobody.
             self._found = conversation.finding
             schedule = self._within(self._means.schedule)
-            Connector(self._means.loop, self._question.endpoint, schedule, self._connected).start()
+            self._means.dialer.dial(self._question.endpoint, schedule, self._connected)
         else:
             self._report(conversation.finding)
 

@@ -5,16 +5,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Deque,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
+from ..ssh.model import Route
 from . import verdict
-from .connector import Schedule
+from .connector import Sockets
 from .job import Answer, Job, Means, Question
 from .limits import limits
-from .loop import Loop, descriptor_budget
+from .lines import Dialer, Schedule
+from .loop import Loop
 from .model import (
     ALLOWED,
     ANSWERED,
@@ -39,8 +56,6 @@ from .tls import HOST_AUTHORITIES, ClientCertificate, Trust, describing_context,
 
 PATIENCE = 4.0
 """Seconds of a second, longer look. The kernel gives up on a neighbour after 3.05 s: less would call that silence."""
-_ATTEMPTS = 5
-_PATIENT_ATTEMPTS = 7
 _STARTS_AT_ONCE = 100
 _NAME_SECONDS = 3.0
 """A host without a resolver must not hold the matrix up: names are only compared with their pins."""
@@ -51,7 +66,7 @@ class Settings:
     """How to probe; the module's options of the same names."""
 
     depth: str = TLS
-    window: float = 1.5
+    window: float = 1.05
     timeout: float = 15.0
     control_ports: Tuple[int, ...] = (22,)
     require_control: bool = True
@@ -62,6 +77,8 @@ class Settings:
     """Seconds for a target in all; 0: several times the longest step."""
     client: Optional[ClientCertificate] = None
     errand: Errand = NO_ERRAND
+    route: Optional[Route] = None
+    """The way, over SSH, to the host to probe from; None: this host."""
 
 
 class _Line(NamedTuple):
@@ -89,13 +106,29 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     lines = list(_lines(targets, settings.timeout))
     controls = _controls(lines, settings.control_ports)
     questions = [_question(line.target, line.endpoint, settings) for line in lines if line.endpoint is not None]
-    answers = _run([*controls, *questions], _means(questions, settings))
+    loop = Loop()
+    try:
+        with _dialing(settings, loop) as dialer:
+            answers = _run([*controls, *questions], _means(questions, settings, loop, dialer))
+    finally:
+        loop.close()
     by_control = dict(zip(controls, answers))
     found = iter(answers[len(controls) :])
     seen = [next(found) if line.finding is None else Answer(line.finding, 0, 0.0) for line in lines]
+    evidences = _judge(lines, seen, by_control, settings)
+    if settings.route is not None:
+        return evidences  # what names lead to here says nothing of there
     pins = pinned(targets)
     names = moved(pins, resolve(pins, min(settings.timeout, _NAME_SECONDS)))
-    return _judge(lines, seen, by_control, settings)._replace(moved_names=names)
+    return evidences._replace(moved_names=names)
+
+
+def _dialing(settings: Settings, loop: Loop) -> ContextManager[Dialer]:
+    if settings.route is None:
+        return contextlib.closing(Sockets(loop))
+    from .forwarding import Forwarded  # what it needs is not on every host
+
+    return contextlib.closing(Forwarded(loop, settings.route, settings.timeout))
 
 
 def _lines(targets: Sequence[Target], timeout: float) -> Iterable[_Line]:
@@ -148,7 +181,7 @@ def _question(target: Target, endpoint: Endpoint, settings: Settings) -> Questio
     return Question(endpoint, target.depth or settings.depth, target.encryption or NONE, target.name, insist=True)
 
 
-def _means(questions: Iterable[Question], settings: Settings) -> Means:
+def _means(questions: Iterable[Question], settings: Settings, loop: Loop, dialer: Dialer) -> Means:
     describing = describing_context(settings.client)
     verifying = chain_only = describing
     wanted = any(asked.depth in VERIFYING and asked.encryption != NONE for asked in questions)
@@ -157,9 +190,10 @@ def _means(questions: Iterable[Question], settings: Settings) -> Means:
         chain_only = verifying_context(settings.trust, settings.client)
         chain_only.check_hostname = False
     return Means(
-        loop=Loop(),
-        schedule=Schedule(_ATTEMPTS, settings.window),
-        patient=Schedule(_PATIENT_ATTEMPTS, max(PATIENCE, 2 * settings.window)),
+        loop=loop,
+        dialer=dialer,
+        schedule=Schedule(dialer.attempts, settings.window),
+        patient=Schedule(dialer.patient_attempts, max(PATIENCE, 2 * settings.window)),
         limits=limits(settings.timeout, settings.timeouts, settings.deadline),
         verifying=verifying,
         chain_only=chain_only,
@@ -171,11 +205,12 @@ def _means(questions: Iterable[Question], settings: Settings) -> Means:
 
 
 def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
-    """Answer all questions, as many at once as there are file descriptors for."""
+    """Answer all questions, as many at once as there is room for."""
     answers: List[Optional[Answer]] = [None] * len(questions)
     waiting: Deque[int] = deque(range(len(questions)))
-    free = descriptor_budget()
-    costs = [_PATIENT_ATTEMPTS if asked.patient or asked.insist else _ATTEMPTS for asked in questions]
+    free = means.dialer.room
+    brief, patient = means.schedule.attempts, means.patient.attempts
+    costs = [patient if asked.patient or asked.insist else brief for asked in questions]
     pumping = False
 
     def pump() -> None:
@@ -205,10 +240,7 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
         return receive
 
     later()
-    try:
-        means.loop.run()
-    finally:
-        means.loop.close()
+    means.loop.run()
     found = [answer for answer in answers if answer is not None]
     if len(found) != len(questions):
         raise RuntimeError(f"{len(questions) - len(found)} targets were left without an answer")
@@ -230,6 +262,7 @@ def _judge(
         if line.endpoint is not None and answer.finding.outcome in ANSWERED:
             living.add(_place(line.endpoint))
     families = {_family(address) for _source, address in living}
+    via = settings.route.last.host if settings.route else None
     rows = []
     for line, answer in zip(lines, seen):
         level = None
@@ -246,7 +279,7 @@ def _judge(
             line.target.expect, depth, answer.finding, level or verdict.NO_CONTROL, settings.require_control
         )
         address = line.endpoint.address[0] if line.endpoint else None
-        rows.append(Row(line.target, address, answer, level, judgement, depth))
+        rows.append(Row(line.target, address, answer, level, judgement, depth, via=via))
     by_family = {name: sum(1 for _source, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
     return Evidences(rows, by_family)
 

@@ -11,6 +11,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..locate.model import BUDGET
+from ..ssh.model import Hop, Route
 from .limits import NAMES
 from .matrix import Settings
 from .model import AUTH, DEPTHS, ENCRYPTIONS, EXPECTATIONS, MAIL, Target
@@ -19,6 +20,10 @@ from .sasl import Credentials
 from .steps import Errand
 from .tls import ClientCertificate, Trust
 from .verdict import AS_EXPECTED, UNPROVEN, VERDICTS
+
+HOST = "host"
+SSH = "ssh"
+"""Where the connections start: at the host that the module runs on, or at one that it reaches over SSH."""
 
 ARGUMENT_SPEC: Dict[str, Any] = {
     "targets": {
@@ -40,7 +45,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "depth": {"type": "str", "choices": list(DEPTHS), "default": "tls"},
     "ca_file": {"type": "path"},
     "ca_pem": {"type": "str"},
-    "window": {"type": "float", "default": 1.5},
+    "window": {"type": "float", "default": 1.05},
     "timeout": {"type": "float", "default": 15.0},
     "timeouts": {"type": "dict", "options": {name: {"type": "float"} for name in NAMES}},
     "deadline": {"type": "float"},
@@ -55,10 +60,25 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "require_control": {"type": "bool", "default": True},
     "locate": {"type": "str", "choices": list(LOCATE), "default": NOTHING},
     "locate_budget": {"type": "float", "default": BUDGET},
+    "via": {"type": "str", "choices": [HOST, SSH], "default": HOST},
+    "ssh": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "host": {"type": "str", "required": True},
+            "user": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
+            "key_file": {"type": "path", "no_log": False},
+            "key_passphrase": {"type": "str", "no_log": True},
+            "password": {"type": "str", "no_log": True},
+        },
+    },
+    "known_hosts": {"type": "path", "default": "~/.ssh/known_hosts"},
     "fail_on_difference": {"type": "bool", "default": True},
 }
 MUTUALLY_EXCLUSIVE = [("ca_file", "ca_pem")]
 REQUIRED_TOGETHER = [("username", "password")]
+REQUIRED_IF = [("via", SSH, ("ssh",))]
 REQUIRED_BY = {"client_key": ("client_cert",), "client_key_password": ("client_cert",)}
 # RFC 5321 section 4.1.2, plain forms: dot-string at a domain or an address literal. Nothing that could end the command.
 _MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(\[[0-9A-Za-z:.]+\]|[A-Za-z0-9._-]{1,253})\Z")
@@ -107,7 +127,27 @@ def settings(params: Mapping[str, Any]) -> Settings:
         deadline=params["deadline"] or 0.0,
         client=_client(params),
         errand=Errand(_credentials(params), params["sender"] or "", params["recipient"]),
+        route=_route(params),
     )
+
+
+def _route(params: Mapping[str, Any]) -> Optional[Route]:
+    hops = params["ssh"] or []
+    if params["via"] == HOST:
+        if hops:
+            raise OptionRefused("ssh: names hosts, and via is host; give via: ssh to probe from the last of them")
+        return None
+    if not hops:
+        raise OptionRefused("ssh: names no host; give at least the one to probe from")
+    if params["locate"] != NOTHING:
+        raise OptionRefused("locate: cannot be done over SSH, which shows no packets; give locate: nothing")
+    for index, hop in enumerate(hops):
+        _check_port(f"ssh[{index}].port", hop["port"])
+        if _address(hop["host"]) is None and not is_host_name(hop["host"]):
+            raise OptionRefused(f"ssh[{index}].host: {hop['host']!r} is neither an address nor a host name")
+        if not hop["user"]:
+            raise OptionRefused(f"ssh[{index}].user: is empty; give the name to log in with")
+    return Route(tuple(Hop(**hop) for hop in hops), params["known_hosts"])
 
 
 def _client(params: Mapping[str, Any]) -> Optional[ClientCertificate]:

@@ -39,6 +39,9 @@ BY_CLASS: Dict[str, str] = {
     ),
     model.MAIL_REFUSED: "read the server's reply in the evidence; allow this sender and recipient for this host there",
     classes.OWN_RULE: _OWN_RULE,
+    classes.CARRIER_LOST: "see to the SSH connection, then probe again: it says nothing of the path",
+    classes.CARRIER_FORBIDS: "allow the forwarding on the SSH server (AllowTcpForwarding, PermitOpen) and for the key",
+    classes.CARRIER_UNCLEAR: "read the SSH server's log; one that tells no reasons cannot prove a block",
     classes.LOCAL_POLICY: (
         "find what forbids the call on this host: a prohibiting route, a cgroup filter, a security module"
     ),

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from ..locate.model import Verdict as Where
 from . import verdict
 from .classes import classify
+from .forwarded import seen_over_ssh
 from .job import Answer
 from .located import seen_with
 from .model import CONNECT, Target
@@ -34,17 +35,22 @@ class Row(NamedTuple):
     """How deep it was looked."""
     where: Optional[Where] = None
     """Where the connection stops; None when that was not looked for."""
+    via: Optional[str] = None
+    """The host it was probed from over SSH; None when the one that asks did it itself."""
 
     def as_dict(self) -> Dict[str, Any]:
         """Return the row as plain data: the target's fields, what was found, and the verdict."""
         finding = self.answer.finding
         seen = classify(finding, self.depth, self.control == verdict.DESTINATION)
+        if self.via is not None:
+            seen = seen_over_ssh(seen, finding, self.target, self.address, self.via)
         if self.where is not None:
             seen = seen_with(seen, finding, self.where)
         passed = self.judgement.verdict == verdict.AS_EXPECTED
         return {
             **self.target._asdict(),
             "depth": self.depth,
+            "via": self.via,
             "address": self.address,
             "outcome": finding.outcome,
             "class": seen.name,

@@ -1,20 +1,19 @@
 # Copyright (c) 2026 Alertpath contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A conversation carried over a connected socket, with a deadline for each of its steps and one for all of it."""
+"""A conversation carried over a line, with a deadline for each of its steps and one for all of it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import socket
 from typing import Any, Callable, Dict, Optional
 
-from . import classes, tcpinfo
-from .connector import icmp_errors
+from . import classes
 from .conversation import Conversation
 from .icmp import meaning
 from .limits import Limits
+from .lines import Line
 from .loop import Loop, Timer
 from .steps import Step
 
@@ -27,18 +26,18 @@ _BEFORE_ANY_WORD = (Step.GREETING, Step.TLS)
 
 
 class Session:
-    """Moves octets between a socket and a conversation until that is done; then closes and reports once."""
+    """Moves octets between a line and a conversation until that is done; then closes and reports once."""
 
     __slots__ = (
         "_began",
         "_conversation",
         "_done",
         "_limits",
+        "_line",
         "_loop",
         "_pending",
         "_received",
         "_sent",
-        "_sock",
         "_step",
         "_timer",
         "_total",
@@ -48,7 +47,7 @@ class Session:
     def __init__(
         self,
         loop: Loop,
-        sock: socket.socket,
+        line: Line,
         conversation: Conversation,
         limits: Limits,
         until: float,
@@ -56,7 +55,7 @@ class Session:
     ) -> None:
         """*limits*: the seconds each step may take, however slowly the server talks; *until*: when all must be over."""
         self._loop = loop
-        self._sock = sock
+        self._line = line
         self._conversation = conversation
         self._limits = limits
         self._until = until
@@ -71,12 +70,11 @@ class Session:
 
     def start(self) -> None:
         """Begin. The report may come before this returns."""
-        self._loop.watch(self._sock, False, self._ready)
         self._after()
 
     def _ready(self) -> None:
         try:
-            data = self._sock.recv(65536)
+            data = self._line.receive()
         except BlockingIOError:
             data = None
         except OSError as error:
@@ -84,15 +82,30 @@ class Session:
             self._after()
             return
         if data == b"":
-            kind = classes.of_end(False, False, self._first())
-            self._conversation.closed("the server closed the connection", kind=kind)
-        elif data is not None:
+            self._pause()
+            self._line.confirm(self._ended)
+            return
+        if data is not None:
             self._received += len(data)
             self._total += len(data)
             if self._received > _MOST_PER_STEP:
                 self._conversation.expired(self._limits.of(self._conversation.step))
             else:
                 self._conversation.receive(data)
+        self._after()
+
+    def _pause(self) -> None:
+        """Let nothing happen until the line is confirmed."""
+        self._line.forget()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ended(self, lost: Optional[str]) -> None:
+        if lost:
+            self._conversation.lost(lost)
+        else:
+            kind = classes.of_end(False, False, self._first())
+            self._conversation.closed("the server closed the connection", kind=kind)
         self._after()
 
     def _first(self) -> bool:
@@ -108,7 +121,7 @@ class Session:
             return
         parts: Dict[str, Any] = {"kind": classes.of_end(False, True, self._first()), "errno": name}
         how = f"an ICMP error ended the connection ({name})"
-        for error in icmp_errors(self._sock):
+        for error in self._line.errors():
             said = meaning(error)
             if said is not None:
                 parts.update(icmp_type=error.type, icmp_code=error.code, device=error.device)
@@ -138,43 +151,43 @@ class Session:
     def _send(self) -> None:
         if self._pending:
             try:
-                count = self._sock.send(self._pending)
+                count = self._line.send(self._pending)
                 self._sent = True
                 self._pending = self._pending[count:]
             except BlockingIOError:
                 pass
             except OSError:
                 self._pending = b""  # the next read says what became of the connection
-        self._loop.rewatch(self._sock, bool(self._pending), self._ready)
+        self._line.watch(bool(self._pending), self._ready)
 
     def _late(self) -> None:
+        self._pause()
         if not self._sent and self._conversation.step is Step.GREETING:
             # Nothing was sent yet, so nothing tells a silent server from none. QUIT is the politest word to find out.
             with contextlib.suppress(OSError):
-                self._sock.send(b"QUIT\r\n")
-            self._loop.forget(self._sock)
+                self._line.send(b"QUIT\r\n")
             self._timer = self._loop.call_later(_LISTEN, self._listened)
-            return
-        self._expire()
-        self._after()
+        else:
+            self._line.confirm(self._silent)
 
     def _listened(self) -> None:
-        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        code = self._line.broken()
         if code and code not in _RESET:  # a reset would only be the answer to our word, and say nothing of the silence
             self._broken(code)
+            self._after()
         else:
-            self._expire()
-        self._loop.watch(self._sock, False, self._ready)
+            self._line.confirm(self._silent)
+
+    def _silent(self, lost: Optional[str]) -> None:
+        if lost:
+            self._conversation.lost(lost)
+        else:
+            limit = self._limits.of(self._conversation.step)
+            overall = self._began + limit > self._until + 0.001
+            self._conversation.expired(self._limits.overall if overall else limit, self._line.tcp(), overall)
         self._after()
 
-    def _expire(self) -> None:
-        limit = self._limits.of(self._conversation.step)
-        overall = self._began + limit > self._until + 0.001
-        tcp = tcpinfo.as_evidence(tcpinfo.read(self._sock))
-        self._conversation.expired(self._limits.overall if overall else limit, tcp, overall)
-
     def _close(self) -> None:
-        self._loop.forget(self._sock)
-        with contextlib.suppress(OSError):
-            self._sock.close()
+        self._line.forget()
+        self._line.close()
         self._done(self._conversation)

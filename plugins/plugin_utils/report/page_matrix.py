@@ -104,6 +104,8 @@ def _told(seen: Seen, way: Way | None, links: Mapping[str, str]) -> Iterator[Fac
         ("Seen", bounded(evidence.get("text") or row["outcome"])),
         ("From, to", f"{row['source']} to {seen.address} port {row['port']}"),
     ]
+    if row.get("via"):
+        facts.append(("Probed", f"over SSH, from {bounded(str(row['via']))}"))
     if where.get("text"):
         facts.append(("Where it ends", bounded(where["text"])))
     if open_left:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tunnel costs: one generator, one sink, and between them nothing, the tunnel, or Postfix.
+"""What the tunnel costs: one generator, one sink, and between them nothing, the tunnel, Postfix, or Haraka.
 
 All in one run, in rounds in which every peer has its turn under the same load; generator, peer and sink share the
-machine, so the ratios count, not the rates. Everything runs in namespaces of its own. Needs root and postfix with
-its smtp-source and smtp-sink, and python3-milter for the peer with a milter.
+machine, so the ratios count, not the rates. Everything runs in namespaces of its own. Needs root, and for Haraka
+Node 20 with npm; Debian's packages that the chosen peers need, and Haraka, are installed when they are missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2] / "tunnel" / "tests")]
 
-from tunnelbench import cases, room
+from tunnelbench import cases, footprint, room
+from tunnelbench.prepare import prepare
 from tunnelbench.rounds import Settings, play
 from tunnelbench.setup import PEERS, QUICK
 
@@ -44,18 +45,20 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     options = arguments()
     loads = cases.chosen(cases.quick() if options.quick else cases.every(), options.only)
-    if not loads:
+    still = [] if options.quick else footprint.chosen(options.only)
+    if not loads and not still:
         print("no load fits; --list names them", file=sys.stderr)
         return 2
     if options.list:
-        print(*(load.name for load in loads), sep="\n")
+        print(*(load.name for load in loads), *still, sep="\n")
         return 0
+    names = set(options.peer or (QUICK if options.quick else PEERS)) | {"direct"}
     home = room.home()
     if home is None:
+        prepare(names)
         return room.enter(__file__, sys.argv[1:])
     room.furnish()
-    names = set(options.peer or (QUICK if options.quick else PEERS)) | {"direct"}
-    return play(home, loads, names, Settings(3 if options.quick else options.rounds, options.scale))
+    return play(home, loads, still, names, Settings(3 if options.quick else options.rounds, options.scale))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Before the tunnel: Postfix, msmtp and Python's smtplib hand their mail over, with TLS that they verify."""
+"""Before the tunnel: Postfix, msmtp, smtplib and aiosmtplib hand their mail over, with TLS that they verify."""
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiosmtplib
 import pytest
 from harness import Mailbox, Pki, Tunnel
 
@@ -57,6 +59,42 @@ def send(port: int, pki: Pki | None) -> None:
 def test_smtplib(tunnel: Tunnel, mailbox: Mailbox, pki: Pki) -> None:
     send(tunnel.port, pki)
     check(mailbox)
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit", "none"])
+def test_aiosmtplib(tmp_path: Path, pki: Pki, mailbox: Mailbox, mode: str) -> None:
+    """Several messages on one connection, and connections beside each other, in each way of TLS."""
+    tunnel = Tunnel(tmp_path, mailbox.port)
+    if mode != "none":
+        tunnel.tls(pki, mode)
+    context = ssl.create_default_context(cafile=str(pki.ca)) if mode != "none" else None
+
+    async def talk(number: int) -> None:
+        client = aiosmtplib.SMTP(
+            hostname="localhost",
+            port=tunnel.port,
+            timeout=20,
+            use_tls=mode == "implicit",
+            start_tls=mode == "starttls",
+            tls_context=context,
+        )
+        async with client:
+            for _message in range(2):
+                content = TEXT.replace(b"\n", b"\r\n")
+                sent = await client.sendmail(
+                    "a@corp.test", [f"r{number}@corp.test"], content, mail_options=["BODY=8BITMIME"]
+                )
+                assert sent[0] == {}
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(talk(number) for number in range(5)))
+
+    with tunnel.running():
+        asyncio.run(all_at_once())
+    assert sorted(recipients for _sender, recipients, _content in mailbox.messages) == sorted(
+        [f"r{number}@corp.test"] for number in range(5) for _message in range(2)
+    )
+    assert all(content.endswith(BODY) for _sender, _recipients, content in mailbox.messages)
 
 
 def test_postfix(tunnel: Tunnel, mailbox: Mailbox, pki: Pki, tmp_path: Path) -> None:

@@ -15,14 +15,17 @@ import ssl
 import sys
 import time
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every session does; with *resume* the session that the first connection was given opens all others."""
+    """What every session does; with *ticket* every connection resumes that TLS session.
+
+    *prompt* means that no acknowledgement is delayed (tcp(7), TCP_QUICKACK, which holds only for a while).
+    """
 
     port: int
     messages: int
@@ -30,7 +33,8 @@ class Job:
     content: bytes
     recipient: bytes
     context: ssl.SSLContext | None
-    resume: bool
+    prompt: bool = False
+    ticket: ssl.SSLSession | None = None
 
 
 class Refused(Exception):
@@ -40,21 +44,24 @@ class Refused(Exception):
 class Connection:
     """One connection in lockstep: a command, then its reply."""
 
-    def __init__(self, job: Job, session: ssl.SSLSession | None) -> None:
+    def __init__(self, job: Job) -> None:
         self._socket = socket.create_connection(("127.0.0.1", job.port), TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._prompt = job.prompt
         self._expect(b"220")
         self.ask(b"EHLO client.bench.example\r\n", b"250")
         self.reused = False
         if job.context:
             self.ask(b"STARTTLS\r\n", b"220")
-            self._socket = job.context.wrap_socket(self._socket, server_hostname="localhost", session=session)
+            self._socket = job.context.wrap_socket(self._socket, server_hostname="localhost", session=job.ticket)
             self.reused = bool(self._socket.session_reused)
             self.ask(b"EHLO client.bench.example\r\n", b"250")
 
     def _expect(self, code: bytes) -> None:
         reply = b""
         while True:
+            if self._prompt:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             piece = self._socket.recv(4096)
             reply += piece
             if not piece:
@@ -99,16 +106,11 @@ def perform(job: Job) -> tuple[array[float], int]:
     to its content.
     """
     taken, resumed = array("d"), 0
-    ticket: ssl.SSLSession | None = None
-    if job.resume:
-        first = Connection(job, None)
-        ticket = first.session()
-        first.quit()
     connection: Connection | None = None
     for _number in range(job.messages):
         began = time.perf_counter()
         if connection is None:
-            connection = Connection(job, ticket)
+            connection = Connection(job)
             resumed += connection.reused
             if job.kept:
                 began = time.perf_counter()
@@ -120,6 +122,18 @@ def perform(job: Job) -> tuple[array[float], int]:
     if connection is not None:
         connection.quit()
     return taken, resumed
+
+
+def acquainted(job: Job, resume: bool) -> Job:
+    """Make one connection before any session is forked, and return the job with its TLS session when *resume* is set.
+
+    What OpenSSL loads with the first handshake of a process is then there for all of them: without it, with many
+    sessions of few messages each, that would be what is measured.
+    """
+    first = Connection(job)
+    ticket = first.session()
+    first.quit()
+    return replace(job, ticket=ticket) if resume else job
 
 
 def session(job: Job, start: int, report: int) -> None:
@@ -176,6 +190,7 @@ def main() -> int:
     parser.add_argument("--kept", action="store_true")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--prompt", action="store_true")
     parser.add_argument("--ca")
     options = parser.parse_args()
     job = Job(
@@ -185,8 +200,14 @@ def main() -> int:
         content=message(options.octets),
         recipient=options.recipient.encode(),
         context=ssl.create_default_context(cafile=options.ca) if options.tls else None,
-        resume=options.resume,
+        prompt=options.prompt,
     )
+    if options.tls:
+        try:
+            job = acquainted(job, options.resume)
+        except (OSError, Refused) as error:
+            print(f"the first connection failed: {error}", file=sys.stderr)
+            return 1
     before = time.process_time()
     answers, seconds = run(job, options.sessions)
     problems = [answer[1:].decode() or "a session ended without a word" for answer in answers if answer[:1] != b"T"]

@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from .accounts import processor_time
+from .accounts import processor_time, wanted_times
 from .cases import Generator, Load, Tls
+from .limits import Shares
 from .peers.base import Peer, Sinks
 from .table import Sample
 
@@ -35,6 +36,7 @@ def command(load: Load, port: int, messages: int, ca: Path) -> list[str]:
     argv = [sys.executable, "-I", str(GENERATOR), "--port", str(port), "--sessions", str(load.sessions)]
     argv += ["--messages", str(messages), "--octets", str(load.octets), "--recipient", recipient]
     argv += ["--kept"] if load.kept else []
+    argv += ["--prompt"] if load.prompt else []
     argv += ["--tls", "--ca", str(ca)] if load.tls is not Tls.NONE else []
     return argv + (["--resume"] if load.tls is Tls.RESUMED else [])
 
@@ -46,7 +48,7 @@ def measure(peer: Peer, load: Load, messages: int, sinks: Sinks, ca: Path) -> Sa
     """
     port = peer.port(load)
     assert port is not None
-    used, sunk, sent = processor_time(peer.roots), processor_time(sinks.roots), _children()
+    times, wanted = _times(peer, sinks), (wanted_times(peer.roots), wanted_times(sinks.roots))
     began = time.monotonic()
     try:
         argv = command(load, port, messages, ca)
@@ -61,18 +63,31 @@ def measure(peer: Peer, load: Load, messages: int, sinks: Sinks, ca: Path) -> Sa
     found = json.loads(done.stdout) if load.generator is Generator.OWN else {}
     # Our own generator says how long its sessions took: an interpreter's start is not the peer's.
     seconds = found["seconds"] + now - sent_all if found else now - began
-    used, sunk, sent = processor_time(peer.roots) - used, processor_time(sinks.roots) - sunk, _children() - sent
+    used, sunk, sent = (then - earlier for then, earlier in zip(_times(peer, sinks), times, strict=True))
+    peer_wanted, sink_wanted = (
+        _since(wanted_times(one.roots), then) for one, then in ((peer, wanted[0]), (sinks, wanted[1]))
+    )
     return Sample(
         rate=messages / seconds,
         cpu=1000 * used / messages,
-        busy=used / seconds,
-        load_busy=(sunk + sent - found.get("before", 0.0)) / seconds,
+        shares=Shares(
+            peer=used / seconds,
+            peer_wanted=sum(peer_wanted) / seconds,
+            busiest=max(peer_wanted, default=0.0) / seconds,
+            sink=max(sink_wanted) / seconds,
+            load=(sunk + sent - found.get("before", 0.0)) / seconds,
+        ),
         p50=found.get("p50"),
         p99=found.get("p99"),
         resumed=found.get("resumed") if load.tls is Tls.RESUMED and not load.kept else None,
     )
 
 
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _times(peer: Peer, sinks: Sinks) -> tuple[float, float, float]:
+    """Return the processor time of the peer, of the sinks, and of the generators that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return processor_time(peer.roots), processor_time(sinks.roots), ended.ru_utime + ended.ru_stime
+
+
+def _since(now: dict[int, float], then: dict[int, float]) -> list[float]:
+    return [seconds - then.get(pid, 0.0) for pid, seconds in now.items()]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import sys
@@ -10,10 +11,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cases, table
+from harness import Pki
+
+from . import cases, footprint, table
 from .measure import Failed, measure
 from .peers.base import Peer, Sinks
 from .setup import peers
+
+PATIENCE = 3
+"""A peer takes part in rounds as long as it has not taken this many times the time that they should take."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,24 @@ class Settings:
     seconds: float
 
 
-def spin() -> float:
-    """Return the seconds that a fixed piece of computing takes: only the machine can change it."""
-    began = time.perf_counter()
-    total = 0
-    for number in range(400_000):
-        total += number * number
-    return time.perf_counter() - began
+class Noise:
+    """How far the machine's own speed varies: the time of a fixed piece of computing, which only it can change."""
+
+    def __init__(self) -> None:
+        self._spins: list[float] = []
+        self.look()
+
+    def look(self) -> None:
+        for _ in range(3):
+            began = time.perf_counter()
+            sum(number * number for number in range(400_000))
+            self._spins.append(time.perf_counter() - began)
+
+    def __str__(self) -> str:
+        self.look()
+        middle = statistics.median(self._spins)
+        least, most = min(self._spins) / middle, max(self._spins) / middle
+        return f"The same computing took {least:.2f} to {most:.2f} of its median over the run."
 
 
 def tell(text: str) -> None:
@@ -39,46 +56,90 @@ def tell(text: str) -> None:
 
 def under(
     load: cases.Load, able: list[Peer], sinks: Sinks, ca: Path, settings: Settings
-) -> list[dict[str, table.Sample]]:
-    """Return each round's samples; the peers take turns, in another order each round."""
-    counts = {}
+) -> tuple[list[dict[str, table.Sample]], list[str]]:
+    """Return each round's samples, and what failed; the peers take turns, in another order each round.
+
+    A peer for which a single message takes longer than a measurement should takes part in fewer rounds, but in one, and
+    one that failed in no more.
+    """
+    failed: list[str] = []
+    spent = dict.fromkeys((peer.name for peer in able), 0.0)
+    counts = {peer.name: cases.count(load, 20, 1) for peer in able}
+
+    def once(peer: Peer) -> table.Sample | None:
+        began = time.monotonic()
+        try:
+            return measure(peer, load, counts[peer.name], sinks, ca)
+        except Failed as error:
+            tell(f"failed: {error}")
+            failed.append(str(error))
+            spent[peer.name] = math.inf
+            return None
+        finally:
+            spent[peer.name] += time.monotonic() - began
+
     for peer in able:
-        few = cases.count(load, 20, 1)
-        guess = measure(peer, load, few, sinks, ca).rate
-        guess = measure(peer, load, cases.count(load, guess, 0.2), sinks, ca).rate
-        counts[peer.name] = cases.count(load, guess, settings.seconds)
+        # What is cold at first, processes not yet forked and code not yet compiled, must not mislead.
+        for part in (0.1, 0.3, 1.0):
+            found = once(peer) if spent[peer.name] < settings.seconds else None
+            if found:
+                counts[peer.name] = cases.count(load, found.rate, part * settings.seconds)
     rounds = []
     for number in range(settings.rounds):
         turn = able[number % len(able) :] + able[: number % len(able)]
-        found = {peer.name: measure(peer, load, counts[peer.name], sinks, ca) for peer in turn}
-        rounds.append({peer.name: found[peer.name] for peer in able})
-    return rounds
+        most = PATIENCE * settings.rounds * settings.seconds
+        samples = {peer.name: once(peer) for peer in turn if spent[peer.name] < (most if number else math.inf)}
+        rounds.append({peer.name: sample for peer in able if (sample := samples.get(peer.name))})
+    return rounds, failed
 
 
-def play(home: Path, loads: list[cases.Load], names: set[str], settings: Settings) -> int:
-    """Measure all and print the tables; return 1 when a peer failed."""
-    failures, spins = [], []
+def carried(
+    loads: list[cases.Load], found: list[Peer], sinks: Sinks, ca: Path, settings: Settings, noise: Noise
+) -> list[str]:
+    """Lay every load upon every peer that can carry it, print the table, and return what failed."""
+    failures = []
+    workers = {peer.name: peer.workers for peer in found if peer.workers}
     cores = len(os.sched_getaffinity(0))
+    print(table.markdown(table.HEAD, []), flush=True)
+    for number, load in enumerate(loads, 1):
+        tell(f"{number}/{len(loads)} {load.name}")
+        able = [peer for peer in found if peer.port(load) is not None]
+        noise.look()
+        rounds, failed = under(load, able, sinks, ca, settings)
+        failures += failed
+        for row in table.rows(load, rounds, workers, cores):
+            print(table.line(row.cells()), flush=True)
+    return failures
+
+
+def resting(names: list[str], found: list[Peer], sinks: Sinks, pki: Pki, home: Path, rounds: int) -> list[str]:
+    """Measure what is taken without load, print the table, and return what failed."""
+    failures = []
+    print("\n" + table.markdown(footprint.HEAD, []), flush=True)
+    for name in names:
+        tell(name)
+        try:
+            figures = (
+                footprint.starts(home, pki, sinks, rounds) if name == "start" else footprint.idle(name, found, pki)
+            )
+        except (OSError, RuntimeError) as error:
+            failures.append(f"{name}: {error}")
+            continue
+        for figure in figures:
+            print(table.line(figure.cells()), flush=True)
+    return failures
+
+
+def play(home: Path, loads: list[cases.Load], still: list[str], names: set[str], settings: Settings) -> int:
+    """Measure the *loads*, then what is named in *still*, and print the tables; return 1 when a peer failed."""
+    failures: list[str] = []
+    noise = Noise()
     with peers(home, names) as (found, sinks, pki):
-        workers = {peer.name: peer.workers for peer in found if peer.workers}
-        print(table.markdown(table.HEAD, []), flush=True)
-        for number, load in enumerate(loads, 1):
-            tell(f"{number}/{len(loads)} {load.name}")
-            spins += [spin() for _ in range(3)]
-            able = [peer for peer in found if peer.port(load) is not None]
-            try:
-                rounds = under(load, able, sinks, pki.ca, settings)
-            except Failed as error:
-                failures.append(str(error))
-                tell(f"failed: {error}")
-                continue
-            for row in table.rows(load, rounds, workers, cores):
-                print("| " + " | ".join(row.cells()) + " |", flush=True)
-    middle = statistics.median(spins)
-    print(
-        f"\n{settings.rounds} rounds, {cores} processors. The same computing took"
-        f" {min(spins) / middle:.2f} to {max(spins) / middle:.2f} of its median over the run."
-    )
+        if loads:
+            failures = carried(loads, found, sinks, pki.ca, settings, noise)
+        if still:
+            failures += resting(still, found, sinks, pki, home, settings.rounds)
+    print(f"\n{settings.rounds} rounds, {len(os.sched_getaffinity(0))} processors. {noise}")
     for failure in failures:
         print(f"failed: {failure}")
     return 1 if failures else 0

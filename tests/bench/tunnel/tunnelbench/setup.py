@@ -11,15 +11,18 @@ from pathlib import Path
 from harness import Pki, free_port
 
 from .peers.base import SINK, Peer, Sinks, await_greeting, process
+from .peers.haraka import NAME as HARAKA
+from .peers.haraka import haraka
 from .peers.postfix import postfix
 from .peers.tunnel import tunnel
+from .prepare import haraka as haraka_folder
 from .table import DIRECT
 
 TUNNELS = {"tunnel, 1 worker": (1, False), "tunnel, 2 workers": (2, False), "tunnel, 1 worker, rule": (1, True)}
 POSTFIX = ("Postfix proxy filter", "Postfix relay", "Postfix + Python milter")
 TLS_SINK = Path(__file__).with_name("sink.py")
 SECURED = ((False, True), (True, False), (True, True))
-PEERS = (DIRECT, *TUNNELS, *POSTFIX)
+PEERS = (DIRECT, *TUNNELS, *POSTFIX, HARAKA)
 QUICK = (DIRECT, "tunnel, 1 worker", "Postfix proxy filter")
 
 
@@ -33,7 +36,7 @@ def peers(home: Path, names: set[str]) -> Iterator[tuple[list[Peer], Sinks, Pki]
         await_greeting(clear)
         behind_tls = free_port()
         command = (sys.executable, "-I", str(TLS_SINK), str(behind_tls), str(pki.chain), str(pki.key))
-        roots += [stack.enter_context(process(*command)).pid for _ in range(2)]
+        roots.append(stack.enter_context(process(*command)).pid)
         await_greeting(behind_tls)
         sinks = Sinks(clear, behind_tls, roots)
         # With TLS from the generator, the direct way is TLS to the sink, once.
@@ -43,4 +46,6 @@ def peers(home: Path, names: set[str]) -> Iterator[tuple[list[Peer], Sinks, Pki]
                 found.append(stack.enter_context(tunnel(home, pki, sinks, workers, rules)))
         if names & set(POSTFIX):
             found += [peer for peer in stack.enter_context(postfix(home, pki, sinks, names)) if peer.name in names]
+        if HARAKA in names:
+            found.append(stack.enter_context(haraka(home, pki, sinks, haraka_folder())))
         yield found, sinks, pki

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes mail behind STARTTLS and forgets it; smtp-sink knows no TLS.
 
-Run as: sink.py PORT CHAIN KEY. Several can share the port.
+Run as: sink.py PORT CHAIN KEY. Two processes share the port.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import sys
 from typing import cast
@@ -85,8 +86,10 @@ class Sink(asyncio.Protocol):
         self._transport = upgraded
 
 
-async def serve(port: int, context: ssl.SSLContext) -> None:
+async def serve(port: int, context: ssl.SSLContext, parent: int | None) -> None:
     loop = asyncio.get_running_loop()
+    if parent is not None:
+        loop.add_reader(parent, sys.exit)
     server = await loop.create_server(lambda: Sink(context), "127.0.0.1", port, reuse_port=True, backlog=4096)
     await server.serve_forever()
 
@@ -95,7 +98,14 @@ def main() -> None:
     port, chain, key = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, key)
-    uvloop.run(serve(port, context))
+    # Forked behind the context, both know the key of the other's session tickets.
+    read, write = os.pipe()
+    if os.fork():
+        os.close(read)
+        uvloop.run(serve(port, context, None))
+    else:
+        os.close(write)  # the parent's is closed by its end
+        uvloop.run(serve(port, context, read))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .cases import Load
+from .limits import Shares, limit, middle
 
 DIRECT = "direct"
 HEAD = (
-    "load", "peer", "messages/s", "of direct (least to most)", "CPU ms/message", "p50 / p99 ms",
+    "load", "peer", "messages/s", "of direct (least to most)", "CPU ms/message", "p50 / p99 ms", "over direct",
     "cores: peer / load", "limit",
 )  # fmt: skip
 
@@ -20,15 +21,13 @@ HEAD = (
 class Sample:
     """What one measurement found.
 
-    `rate` is in messages a second, `cpu` in milliseconds of the peer's processor time for a message; `busy` and
-    `load_busy` are the processors that the peer, and the generator with the sink, kept busy; p50 and p99 are
+    `rate` is in messages a second, `cpu` in milliseconds of the peer's processor time for a message; p50 and p99 are
     milliseconds, `resumed` is the share of connections whose TLS session was resumed; None where that is not measured.
     """
 
     rate: float
     cpu: float
-    busy: float
-    load_busy: float
+    shares: Shares
     p50: float | None = None
     p99: float | None = None
     resumed: float | None = None
@@ -45,10 +44,11 @@ class Row:
     least: float
     most: float
     cpu: float
-    busy: float
-    load_busy: float
+    shares: Shares
     p50: float | None
     p99: float | None
+    more50: float | None
+    more99: float | None
     resumed: float | None
     limit: str
 
@@ -62,7 +62,8 @@ class Row:
             apart,
             "" if direct else f"{self.cpu:.2f}",
             "" if self.p50 is None or self.p99 is None else f"{self.p50:.1f} / {self.p99:.1f}",
-            f"{'' if direct else f'{self.busy:.1f}'} / {self.load_busy:.1f}",
+            "" if direct or self.more50 is None or self.more99 is None else f"{self.more50:+.1f} / {self.more99:+.1f}",
+            f"{'' if direct else f'{self.shares.peer:.1f}'} / {self.shares.load:.1f}",
             self.limit if self.resumed is None or self.resumed > 0.99 else f"{self.limit}; {self.resumed:.0%} resumed",
         )
 
@@ -75,13 +76,14 @@ def rows(load: Load, rounds: list[dict[str, Sample]], workers: dict[str, int], c
     """
     found = []
     for peer in rounds[0]:
-        samples = [row[peer] for row in rounds]
+        samples = [row[peer] for row in rounds if peer in row]
+        both = [row for row in rounds if {peer, DIRECT} <= row.keys()]
         if peer == DIRECT:
-            middle = statistics.median(sample.rate for sample in samples)
-            ratios = [sample.rate / middle for sample in samples]
+            usual = statistics.median(sample.rate for sample in samples)
+            ratios = [sample.rate / usual for sample in samples]
         else:
-            ratios = [row[peer].rate / row[DIRECT].rate for row in rounds if DIRECT in row] or [float("nan")]
-        busy, load_busy = (_median(getattr(one, name) for one in samples) for name in ("busy", "load_busy"))
+            ratios = [row[peer].rate / row[DIRECT].rate for row in both] or [float("nan")]
+        shares = middle(sample.shares for sample in samples)
         found.append(
             Row(
                 load=load,
@@ -91,42 +93,34 @@ def rows(load: Load, rounds: list[dict[str, Sample]], workers: dict[str, int], c
                 least=min(ratios),
                 most=max(ratios),
                 cpu=statistics.median(sample.cpu for sample in samples),
-                busy=busy,
-                load_busy=load_busy,
+                shares=shares,
                 p50=_middle([sample.p50 for sample in samples]),
                 p99=_middle([sample.p99 for sample in samples]),
+                more50=_over([(row[peer].p50, row[DIRECT].p50) for row in both]),
+                more99=_over([(row[peer].p99, row[DIRECT].p99) for row in both]),
                 resumed=_middle([sample.resumed for sample in samples]),
-                limit=limit(peer, busy, load_busy, workers.get(peer), cores),
+                limit=limit(shares, load.sessions, workers.get(peer), cores),
             )
         )
     return found
 
 
-def limit(peer: str, busy: float, load_busy: float, workers: int | None, cores: int) -> str:
-    """Say what kept the rate from being higher.
-
-    A peer whose workers are busy all the time is the limit itself. Otherwise, with all processors busy, the machine
-    is, and the generator and sink are it when they take the larger part. Waiting is what remains: for round trips,
-    the disk, timers.
-    """
-    if workers and busy >= 0.9 * workers:
-        return "peer"
-    if busy + load_busy >= 0.85 * cores:
-        return "generator and sink" if load_busy >= busy else "machine, mostly peer"
-    return "generator and sink" if peer == DIRECT and load_busy >= 0.9 else "waiting"
-
-
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     """Return a Markdown table."""
     head = list(head)
-    body = [head, ["---"] * len(head), *(list(line) for line in lines)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in body)
+    return "\n".join(map(line, [head, ["---"] * len(head), *lines]))
 
 
-def _median(values: Iterable[float]) -> float:
-    return statistics.median(values)
+def line(cells: Iterable[str]) -> str:
+    """Return one line of a Markdown table."""
+    return "| " + " | ".join(cells) + " |"
 
 
 def _middle(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
+
+
+def _over(pairs: list[tuple[float | None, float | None]]) -> float | None:
+    """Return the median of what the first is over the second."""
+    return _middle([None if one is None or other is None else one - other for one, other in pairs])

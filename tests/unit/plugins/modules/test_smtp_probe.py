@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ def run(capsys: pytest.CaptureFixture[str], **args: Any) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
+HOP = {"host": "127.0.0.1", "user": "probe"}
 BLOCKED = {"destination": "127.0.0.1", "port": 1, "expect": "blocked", "encryption": None, "name": None, "source": None}
 
 
@@ -57,6 +59,17 @@ def test_difference_fails_with_the_rows_and_can_be_let_pass(capsys) -> None:
         ({"targets": [BLOCKED], "client_key": "/x"}, "client_cert"),
         ({"targets": [BLOCKED], "client_cert": "/nowhere.pem"}, "client_cert /nowhere.pem"),
         ({"targets": [BLOCKED], "depth": "mail"}, "recipient"),
+        ({"targets": [BLOCKED], "via": "ssh"}, "ssh"),
+        ({"targets": [BLOCKED], "via": "ssh", "ssh": []}, "ssh: names no host"),
+        ({"targets": [BLOCKED], "ssh": [HOP]}, "give via: ssh"),
+        ({"targets": [BLOCKED], "via": "ssh", "ssh": [HOP], "locate": "all"}, "locate: cannot be done over SSH"),
+        ({"targets": [BLOCKED], "via": "ssh", "ssh": [{**HOP, "port": 0}]}, "ssh[0].port: 0 is no TCP port"),
+        ({"targets": [BLOCKED], "via": "ssh", "ssh": [HOP, {**HOP, "host": "a b"}]}, "ssh[1].host: 'a b' is neither"),
+        ({"targets": [BLOCKED], "via": "ssh", "ssh": [{**HOP, "user": ""}]}, "ssh[0].user: is empty"),
+        (
+            {"targets": [BLOCKED], "via": "ssh", "ssh": [HOP], "known_hosts": "/nowhere"},
+            "known_hosts /nowhere: No such",
+        ),
     ],
 )
 def test_unusable_option_is_named(capsys, args: dict[str, Any], word: str) -> None:
@@ -77,3 +90,10 @@ def test_documentation_describes_every_option() -> None:
     assert set(documented["targets"]["suboptions"]) == set(options.ARGUMENT_SPEC["targets"]["options"])
     for name, spec in options.ARGUMENT_SPEC.items():
         assert documented[name].get("default") == spec.get("default"), name
+
+
+def test_missing_paramiko_is_told(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    failed = run(capsys, targets=[BLOCKED], via="ssh", ssh=[HOP])
+    assert "paramiko" in failed["msg"]
+    assert "to probe over SSH" in failed["msg"]

@@ -98,6 +98,17 @@ def test_paths_at_one_port_are_one_tunnel_and_only_listed_clients_may_speak_in_c
     assert judged(tmp_path, found["config"]) == ""
 
 
+def test_network_that_may_speak_in_clear_text_exempts_nobody_in_it_who_may_not(tmp_path: Path) -> None:
+    found = derive(
+        tmp_path,
+        listener(587, "none", "192.0.2.8/30"),
+        listener(587, "starttls", "192.0.2.11"),
+    )
+    (tunnel,) = found["config"]["tunnels"]
+    assert tunnel["tls"]["clear_text_clients"] == ["192.0.2.8/31", "192.0.2.10"]
+    assert judged(tmp_path, found["config"]) == ""
+
+
 def test_implicit_tls_and_anything_else_at_one_port_contradict_each_other(tmp_path: Path) -> None:
     found = derive(tmp_path, listener(465, "implicit", "192.0.2.11"), listener(465, "none", "192.0.2.12"))
     assert found["contradictions"] == [465]

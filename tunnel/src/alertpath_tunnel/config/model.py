@@ -140,6 +140,7 @@ class Timeouts:
 
     handshake: int = 15
     message: int = 600
+    room: int = 60  # below the two minutes that a client waits for the reply to DATA (RFC 5321 4.5.3.2.4)
     connect: int = 15
     reply: int = 60
     data_reply: int = 600

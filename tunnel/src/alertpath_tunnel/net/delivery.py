@@ -118,14 +118,14 @@ class Delivery:
         transaction = self._transaction
         if transaction is None:
             # Broken off before the message was complete.
-            self._share.hold(0)
+            self._share.release()
             return event.refusal or tables.LOST
         refusal = event.refusal
         if refusal is None:
             transaction.received(event.size)
         if refusal is None and not self._passing:
             self._share.hold(event.size)
-            refusal = tables.FULL if self._share.over else self._look_at_header(event.lines)
+            refusal = self._look_at_header(event.lines)
         if refusal:
             return await self._refuse(refusal, _LOOP if refusal is tables.LOOP else "not acceptable")
         if not self.passes_parts:
@@ -283,7 +283,7 @@ class Delivery:
         return self._verdict(reply, reason, by_next_hop=False)
 
     def _verdict(self, reply: Reply, reason: str = "", by_next_hop: bool = True) -> Reply:
-        self._share.hold(0)
+        self._share.release()
         if self._transaction:
             self._transaction.verdict(reply, reason, by_next_hop)
         return reply

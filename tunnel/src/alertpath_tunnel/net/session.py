@@ -116,7 +116,10 @@ class Session:
         """Feed the machine once more; false at the end of the connection."""
         machine, now = self._machine, self._loop.time()
         if machine.receiving:
-            self._keep_within_budget()
+            if not await self._find_room():
+                self._machine.discard(tables.FULL)
+                self._share.release()
+            now = self._loop.time()
             deadline = min(now + self._idle, self._message_deadline, self._rate_deadline)
         else:
             # A deadline for the whole command, not for each of its octets.
@@ -134,12 +137,20 @@ class Session:
         machine.receive(data)
         return bool(data) or not self._wire.ended
 
-    def _keep_within_budget(self) -> None:
-        self._share.hold(self._machine.held)
-        if self._share.over:
-            self._machine.discard(tables.FULL)
-            # At once, or every other session would believe that it must let go, too.
-            self._share.hold(self._machine.held)
+    async def _find_room(self) -> bool:
+        """Wait until the message under way may grow; false when that takes too long."""
+        held = self._machine.held
+        self._share.hold(held)
+        if not held or self._share.may_grow:
+            return True
+        began = self._loop.time()
+        try:
+            await self._share.room(min(began + self._config.timeouts.room, self._message_deadline))
+        except TimeoutError:
+            return False
+        # The client could not send meanwhile.
+        self._rate_deadline += self._loop.time() - began
+        return True
 
     async def _flush(self) -> None:
         output = self._machine.take_output()
@@ -172,10 +183,7 @@ class Session:
             case events.Rcpt():
                 self._reply(await self._delivery.rcpt(event.path))
             case events.DataStart():
-                now = self._loop.time()
-                self._message_deadline = now + self._config.timeouts.message
-                self._rate_deadline = now + self._idle
-                self._reply(tables.FULL if self._share.full else tables.START_DATA)
+                await self._data_start()
             case events.Part():
                 refusal = await self._delivery.part(event.lines)
                 if refusal:
@@ -190,6 +198,20 @@ class Session:
                 self._reply(tables.FLUSHED)
             case _:
                 raise AssertionError(event)
+
+    async def _data_start(self) -> None:
+        self._share.begin()
+        if not self._share.may_grow:
+            try:
+                await self._share.room(self._loop.time() + self._config.timeouts.room)
+            except TimeoutError:
+                self._share.release()
+                self._reply(tables.FULL)
+                return
+        now = self._loop.time()
+        self._message_deadline = now + self._config.timeouts.message
+        self._rate_deadline = now + self._idle
+        self._reply(tables.START_DATA)
 
     async def _hello(self) -> None:
         available: Mapping[bytes, bytes] | None = {}

@@ -74,9 +74,9 @@ def _await(port: int, seconds: float, ready: Callable[[socket.socket], bool], do
 
 
 @contextlib.contextmanager
-def process(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*argv: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for as long as the context lasts; what it complains about is seen."""
-    running = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(argv, stdout=subprocess.DEVNULL, env=env)
     try:
         yield running
     finally:

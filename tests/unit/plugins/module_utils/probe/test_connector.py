@@ -15,9 +15,11 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.probe.names import 
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import Trust, TrustError
 
 
-def test_schedule_leaves_the_last_third_for_late_answers() -> None:
-    schedule = Schedule(5, 1.5)
-    assert schedule.interval * 4 == pytest.approx(1.0)
+@pytest.mark.parametrize(("window", "rest"), [(0.6, 0.3), (1.1, 0.5), (1.5, 0.5), (4.0, 4 / 3)])
+def test_schedule_leaves_the_last_syn_time_for_its_answer(window: float, rest: float) -> None:
+    schedule = Schedule(6, window)
+    assert schedule.rest == pytest.approx(rest)
+    assert schedule.interval * 5 + schedule.rest == pytest.approx(window)
 
 
 def test_backlog_that_is_full_is_silence() -> None:

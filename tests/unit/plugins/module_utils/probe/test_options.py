@@ -149,4 +149,5 @@ def test_result_is_plain_data_and_counts() -> None:
         "reason": "must be blocked",
         "remedy": None,
         "where": None,
+        "via": None,
     }

@@ -45,6 +45,7 @@ def test_it_begins_with_what_to_do() -> None:
     assert said.index("What to do, the most frequent first") < said.index("From vault1")
     assert "vault3 gave no full evidence: unreachable" in said
     assert "mx.corp.test leads to 203.0.113.99" in said
+    assert "Probedover SSH, from 10.77.20.11" in said
     # The same remedy stands once, with the rows it would mend.
     assert "3 rows (vault1 \N{RIGHTWARDS ARROW} tunnel1 port 465" in said
 
