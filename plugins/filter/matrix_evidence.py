@@ -7,15 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.evidence import as_data, gather
 
 
-def matrix_evidence(results: Any, plan: Any, drift: Any = None, proof: Any = None) -> dict[str, Any]:
+def matrix_evidence(
+    results: Any, plan: Any, drift: Any = None, proof: Any = None, require_answer: Any = True
+) -> dict[str, Any]:
     """Put what probes, checks and proofs found on each host together, against the plan's hosts."""
     given = (results, plan, *(item for item in (drift, proof) if item is not None))
     if not all(isinstance(item, Mapping) for item in given):
         raise AnsibleFilterError("matrix_evidence: give the results by host, and the plan's hosts, as dictionaries")
-    return as_data(gather(plan, results, drift, proof))
+    return as_data(gather(plan, results, drift, proof, boolean(require_answer)))
 
 
 class FilterModule:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .presence import doubted, present
 from .rules import Drift, Proof, drift_data, drift_from, drifts, proof_data, proof_from, proofs
 
 PASSED = "pass"
@@ -62,6 +63,11 @@ class Seen:
             return ""
 
     @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return str(self.row.get("remedy") or "read the row's evidence")
+
+    @property
     def passed(self) -> bool:
         """Whether the row is as declared."""
         return bool(self.row["verdict"] == PASSED)
@@ -112,13 +118,15 @@ def gather(
     results: Mapping[str, Any],
     drift: Mapping[str, Any] | None = None,
     proof: Mapping[str, Any] | None = None,
+    require_answer: bool = True,
 ) -> Report:
     """Put together the *results* of smtp_probe by host, against the plan's hosts that were to probe.
 
     *planned* maps each host to its entry in the plan (docs/plan.md), *results* to what the module's task registered
     (nothing when the task never ran), *drift* to what a check of smtp_firewall registered, *proof* to what
     smtp_firewall_info did; None where that was not asked for. A planned probe without a row makes a gap, and a host
-    that enforces without a result is unknown: nothing vanishes in silence.
+    that enforces without a result is unknown: nothing vanishes in silence. With *require_answer* a block proves
+    something only where the address is known to be somebody's, see presence.py.
     """
     rows: list[Seen] = []
     gaps: list[Gap] = []
@@ -129,6 +137,9 @@ def gather(
         reason = _missing(planned[host].get("probes") or (), result, found)
         if reason:
             gaps.append(Gap(host, reason))
+    if require_answer:
+        there = present(seen.row for seen in rows)
+        rows = [Seen(seen.probe_host, doubted(seen.row, there)) for seen in rows]
     return Report(
         tuple(rows),
         tuple(gaps),

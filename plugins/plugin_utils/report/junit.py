@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from . import rules_table
 from .evidence import Report, Seen
-from .remedies import of_row
 from .rules import UNKNOWN, Drift, Proof
 
 _FAILURE, _ERROR = "failure", "error"
@@ -72,7 +71,7 @@ def _row(seen: Seen) -> _Case:
     kind = _KINDS.get(row["verdict"], _ERROR)
     stops = (row.get("where") or {}).get("text")
     said = (row.get("evidence") or {}).get("text")
-    lines = [("seen", said), ("stops", stops), ("remedy", of_row(row))]
+    lines = [("seen", said), ("stops", stops), ("remedy", seen.remedy)]
     text = "\n".join(f"{word}: {value}" for word, value in lines if value)
     return _Case(group, name, seconds, kind, str(row.get("class") or row["outcome"]), str(row["reason"]), text)
 

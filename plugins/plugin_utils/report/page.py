@@ -15,7 +15,6 @@ from . import page_matrix, page_paths, page_rules
 from .evidence import Report, Seen
 from .history import History, changes
 from .page_words import bounded, place_of, way_of
-from .remedies import of_row
 
 _MOST_REMEDIES = 20
 _MOST_EXAMPLES = 4
@@ -72,7 +71,7 @@ def _first(report: Report) -> Iterator[Cell]:
     """What to do, each thing once, with the rows it would mend."""
     found: dict[str, list[Seen]] = defaultdict(list)
     for seen in report.differences:
-        found[bounded(of_row(seen.row))].append(seen)
+        found[bounded(seen.remedy)].append(seen)
     for gap in report.gaps:
         yield f"{gap.host} gave no full evidence: {bounded(gap.reason)}"
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))

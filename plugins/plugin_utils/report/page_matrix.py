@@ -13,7 +13,6 @@ from ..outputs.documents import Cell, Facts, Folded, Link, Mark, Node, Paragraph
 from ..outputs.documents_plan import Way
 from .evidence import Report, Seen
 from .page_words import bounded, device_of, named, place_of, state, way_of
-from .remedies import of_row
 
 MOST = 200
 """Differences that are told one by one."""
@@ -100,7 +99,7 @@ def _told(seen: Seen, way: Way | None, links: Mapping[str, str]) -> Iterator[Fac
     facts: list[tuple[str, Cell]] = [
         ("Verdict", Mark(text, tone) if tone else text),
         ("Why", bounded(row.get("reason") or "")),
-        ("What to do", bounded(of_row(row))),
+        ("What to do", bounded(seen.remedy)),
         ("Seen", bounded(evidence.get("text") or row["outcome"])),
         ("From, to", f"{row['source']} to {seen.address} port {row['port']}"),
     ]

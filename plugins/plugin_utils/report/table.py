@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 from . import rules_table
 from .evidence import Report, Seen
-from .remedies import of_row
 
 TITLE = "ALERTPATH MATRIX"
 _LEGEND = "open = the right server answers, - = blocked, ! = not as declared, IPv4/IPv6 where they differ"
@@ -86,7 +85,7 @@ def _details(wrong: Sequence[Seen]) -> list[str]:
         stops = (row.get("where") or {}).get("text")
         why = f"{row['reason']}; {stops}" if stops else row["reason"]
         place = (seen.destination_host, seen.address, row["port"], why)
-        groups[of_row(row)][place].append(seen.probe_host)
+        groups[seen.remedy][place].append(seen.probe_host)
     found = []
     for advice, places in groups.items():
         found.append(f"DIFFERS ({_count(sum(map(len, places.values())), 'row')}), {advice}")

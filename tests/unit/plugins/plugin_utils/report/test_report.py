@@ -4,9 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe import model
-from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.evidence import as_data, from_data, gather
-from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.remedies import remedy
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.evidence import Report, as_data, from_data, gather
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.report.table import lines
 
 V4, V6 = "203.0.113.25", "2001:db8::25"
@@ -30,6 +28,8 @@ def row(
         "outcome": outcome,
         "verdict": verdict,
         "reason": f"reason of {outcome}",
+        "control": "destination",
+        "evidence": {},
         **more,
     }
 
@@ -119,13 +119,6 @@ def test_flood_of_differences_is_cut() -> None:
     assert "lines more" in shown[-1]
 
 
-@pytest.mark.parametrize("expect", model.EXPECTATIONS)
-@pytest.mark.parametrize("outcome", sorted(model.CONNECTED | model.SHUT | model.NOT_RUN))
-def test_every_difference_has_a_remedy(expect: str, outcome: str) -> None:
-    if (expect, outcome) != ("allowed", "open"):
-        assert remedy(expect, outcome, "fail") != "read the row's evidence"
-
-
 def test_name_that_leads_elsewhere_is_one_line_and_no_failure() -> None:
     name = {"name": "smtp.test", "pinned": ["192.0.2.1"], "resolved": ["192.0.2.9"]}
     results = {host: {"rows": [row()], "moved_names": [name]} for host in ("a", "b")}
@@ -133,3 +126,58 @@ def test_name_that_leads_elsewhere_is_one_line_and_no_failure() -> None:
     assert found.passed
     (line,) = [line for line in lines(from_data(as_data(found))) if line.startswith("NAME")]
     assert "smtp.test leads to 192.0.2.9 on a, b; the policy pins 192.0.2.1" in line
+
+
+def verdicts(found: Report) -> dict[str, str]:
+    return {seen.probe_host: seen.row["verdict"] for seen in found.rows}
+
+
+def test_block_of_an_address_that_answered_nobody_is_unproven() -> None:
+    """A mistyped address behind a firewall that drops is as silent as a blocked server."""
+    found = report(a=[row("203.0.113.52", outcome="filtered", control="family"), row()])
+    assert not found.passed
+    (seen,) = found.differences
+    assert (seen.address, seen.row["verdict"]) == ("203.0.113.52", "unproven")
+    assert "answered no host of this run" in seen.row["reason"]
+    assert "check the address" in seen.remedy
+    assert from_data(as_data(found)) == found
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"expect": "allowed", "outcome": "open"},
+        {"expect": "allowed", "outcome": "not_smtp", "verdict": "fail"},
+        {"outcome": "filtered", "control": "destination"},
+        {"outcome": "rejected", "control": "family", "evidence": {"device": V4}},
+    ],
+)
+def test_sign_of_life_from_any_host_counts(sign: dict[str, Any]) -> None:
+    found = report(a=[row(outcome="filtered", control="family")], b=[row(port=26, **sign)])
+    assert verdicts(found)["a"] == "pass"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"outcome": "refused", "control": "family"},  # a firewall resets in anybody's name
+        {"outcome": "rejected", "control": "family", "evidence": {"device": "203.0.113.1"}},
+        {"expect": "allowed", "outcome": "filtered", "verdict": "fail", "control": None},
+    ],
+)
+def test_what_others_may_say_is_no_sign_of_life(nothing: dict[str, Any]) -> None:
+    found = report(a=[row(outcome="filtered", control="family")], b=[row(port=26, **nothing)])
+    assert verdicts(found)["a"] == "unproven"
+
+
+def test_address_that_a_host_of_the_run_has_is_known() -> None:
+    mine = {"source": V4, "destination": "198.51.100.9"}
+    blocked = row(outcome="filtered", control="family")
+    assert verdicts(report(a=[blocked], b=[row(**mine)]))["a"] == "pass"
+    assert verdicts(report(a=[blocked], b=[row(**mine, outcome="local_error", verdict="error")]))["a"] == "unproven"
+    assert verdicts(report(a=[blocked], b=[row(**mine, via="10.0.0.1")]))["a"] == "unproven"
+
+
+def test_doubt_can_be_turned_off() -> None:
+    rows = [row(outcome="filtered", control="family")]
+    assert gather({"a": {"probes": rows}}, {"a": {"rows": rows}}, require_answer=False).passed
