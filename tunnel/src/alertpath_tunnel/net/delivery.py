@@ -129,7 +129,7 @@ class Delivery:
         if refusal:
             return await self._refuse(refusal, _LOOP if refusal is tables.LOOP else "not acceptable")
         if not self.passes_parts:
-            return await self._examined(event.content)
+            return await self._examined(event.take())
         if not self._passing:
             reply = await self._data()
             if reply.code != 354:
@@ -250,13 +250,16 @@ class Delivery:
         transaction = self._transaction
         assert transaction is not None
         outcome = await self._process(content)
+        content = b""  # each copy of a large message is dropped once the next is made
         transaction.processed(outcome)
         if outcome.refusal:
             return await self._refuse(outcome.refusal, outcome.reason)
         reply = await self._data()
         if reply.code != 354:
             return reply
-        return await self._sent(self._need_upstream().message(outcome.content))
+        sent = self._need_upstream().message(outcome.content)
+        del outcome
+        return await self._sent(sent)
 
     async def _process(self, content: bytes) -> Outcome:
         assert self._tunnel.service is not None

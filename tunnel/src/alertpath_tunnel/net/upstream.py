@@ -75,7 +75,9 @@ class UpstreamConnection:
 
     async def message(self, content: bytes) -> Reply:
         """Send the message; the reply is the next hop's verdict. Raises Lost, or NotCanonical before it sends."""
-        return await self._ask(self._session.message(content), self._timeouts.data_reply)
+        octets = self._session.message(content)
+        content = b""  # the other copy
+        return await self._ask(octets, self._timeouts.data_reply)
 
     async def part(self, lines: Received) -> None:
         """Send a part of a message, of which more follows. Raises Lost."""

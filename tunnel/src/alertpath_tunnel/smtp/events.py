@@ -52,7 +52,7 @@ class Part:
     lines: Received
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """The message is complete, `lines` all that was no Part; or it must be refused, and what was held is gone."""
 
@@ -64,6 +64,11 @@ class Message:
     def content(self) -> bytes:
         """The message, where none of it was a Part."""
         return self.lines.content
+
+    def take(self) -> bytes:
+        """Return the content and hold it no longer: who changes a large one has two of them already."""
+        content, self.lines = self.content, Received(b"", 0)
+        return content
 
 
 @dataclass(frozen=True, slots=True)
