@@ -63,7 +63,7 @@ def build(direction: str, rules: Iterable[Rule]) -> List[VerdictMap]:
         if seen is None:
             elements[key] = Element(source, destination, port, named)
         elif seen.paths is not named:
-            elements[key] = seen._replace(paths=tuple(sorted({*seen.paths, path})))
+            elements[key] = seen._replace(paths=tuple(sorted({*seen.paths, *named})))
     found = []
     for version in (4, 6):
         if plain[version]:

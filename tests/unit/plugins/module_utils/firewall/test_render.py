@@ -121,6 +121,12 @@ def test_a_path_cannot_leave_its_comment(path):
     assert comment == "" or (comment.count('"') == 2 and comment.endswith('"') and len(comment) < 140)
 
 
+def test_a_rule_without_a_path_adds_nothing_to_the_comment_of_its_like():
+    both = [{"source": "10.0.0.1", "destination": "10.0.0.2", "port": 25, "path": path} for path in ("", "a")]
+    for entries in (both, both[::-1]):
+        assert '10.0.0.1 . 10.0.0.2 . 25 comment "a" : accept' in render.render(ruleset(entries)).text
+
+
 def test_a_rule_of_two_paths_names_both():
     both = [{"source": "10.0.0.1", "destination": "10.0.0.2", "port": 25, "path": path} for path in ("b", "a", "b")]
     assert '10.0.0.2 . 25 comment "a b" : accept' in render.render(ruleset(both)).text
