@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 _CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
 # Code, then a separator and the text, or neither (RFC 5321 4.2). Some servers end their lines by LF alone.
@@ -25,20 +26,14 @@ class Reply:
 
     code: int
     lines: tuple[bytes, ...] = (b"",)
-    _octets: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def positive(self) -> bool:
         return 200 <= self.code < 400
 
-    @property
+    @cached_property
     def octets(self) -> bytes:
         """The reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
-        if not self._octets:
-            object.__setattr__(self, "_octets", self._written())
-        return self._octets
-
-    def _written(self) -> bytes:
         clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
         head = b"%03d" % self.code
         return b"".join(head + b"-" + line + b"\r\n" for line in clean[:-1]) + head + b" " + clean[-1] + b"\r\n"
@@ -67,8 +62,8 @@ class ReplyReader:
         if not self._lines and len(self._buffer) <= self._line_limit:
             plain = _PLAIN.fullmatch(self._buffer)
             if plain:
-                reply = Reply(int(plain[1]), (plain[2],), self._buffer)
-                self._buffer = b""
+                reply = Reply(int(plain[1]), (plain[2],))
+                reply.__dict__["octets"], self._buffer = self._buffer, b""
                 return reply
         while end := self._buffer.find(b"\n") + 1:
             line, self._buffer = self._buffer[:end], self._buffer[end:]
