@@ -13,6 +13,9 @@ from .seen import Tcp
 
 _ROUND_TRIP = 0.5
 """Seconds: by satellite it is more, in a company's network much less."""
+_VOLLEY = 0.55
+"""Seconds within which all SYNs go out. Spread wider, one that two losses befell would be answered late; what is lost
+for longer is sent again by the kernel, 1 and 3 seconds after each of them (RFC 6298 section 2)."""
 
 
 class Schedule(NamedTuple):
@@ -32,7 +35,7 @@ class Schedule(NamedTuple):
     @property
     def rest(self) -> float:
         """Seconds from the last SYN until silence is called."""
-        return max(self.window / 3, min(self.window / 2, _ROUND_TRIP))
+        return max(self.window - _VOLLEY, min(self.window / 2, _ROUND_TRIP))
 
 
 class Line(Protocol):

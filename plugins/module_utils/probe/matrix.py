@@ -207,7 +207,8 @@ def _means(questions: Iterable[Question], settings: Settings, loop: Loop, dialer
 def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
     """Answer all questions, as many at once as there is room for."""
     answers: List[Optional[Answer]] = [None] * len(questions)
-    waiting: Deque[int] = deque(range(len(questions)))
+    # What should be blocked takes the whole window, so that it had better begin before what should answer.
+    waiting: Deque[int] = deque(sorted(range(len(questions)), key=lambda index: questions[index].insist))
     free = means.dialer.room
     brief, patient = means.schedule.attempts, means.patient.attempts
     costs = [patient if asked.patient or asked.insist else brief for asked in questions]

@@ -15,7 +15,7 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.probe.names import 
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import Trust, TrustError
 
 
-@pytest.mark.parametrize(("window", "rest"), [(0.6, 0.3), (1.1, 0.5), (1.5, 0.5), (4.0, 4 / 3)])
+@pytest.mark.parametrize(("window", "rest"), [(0.6, 0.3), (1.0, 0.5), (1.05, 0.5), (1.5, 0.95), (4.0, 3.45)])
 def test_schedule_leaves_the_last_syn_time_for_its_answer(window: float, rest: float) -> None:
     schedule = Schedule(6, window)
     assert schedule.rest == pytest.approx(rest)
