@@ -11,6 +11,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.build import BuildError, wheelhouse
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.compiled import (
+    CompileError,
+    controller,
+    require_fit,
+)
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.given import GivenError, release_of
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.source import Source, SourceError
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.target import Target, TargetError
@@ -31,26 +36,34 @@ class ActionModule(ActionBase):
             argument_spec={
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 "wheelhouse": {"type": "path"},
+                "compiled": {"type": "bool", "default": False},
             }
         )
+        if options["wheelhouse"] and options["compiled"]:
+            raise AnsibleActionFail("compiled and wheelhouse: what lies in the folder is installed as it is; give one")
         found = self._execute_module(MODULE, module_args={"state": options["state"]}, task_vars=task_vars)
         if options["state"] == "absent" or found.get("failed"):
             return found
         try:
-            return self._present(found, options["wheelhouse"], task_vars)
-        except (BuildError, GivenError, SourceError, TargetError) as error:
+            return self._present(found, options, task_vars)
+        except (BuildError, CompileError, GivenError, SourceError, TargetError) as error:
             raise AnsibleActionFail(str(error)) from None
 
-    def _present(self, found: dict[str, Any], given: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _present(
+        self, found: dict[str, Any], options: dict[str, Any], task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
         target = Target.of(found["interpreter"])
+        given, compiled = options["wheelhouse"], options["compiled"]
         source = None if given else Source.read()
-        release = source.release(target) if source else release_of(Path(str(given)))
+        release = source.release(target, compiled) if source else release_of(Path(str(given)))
         if found["release"] == release:
             return found
+        if compiled:
+            require_fit(target, controller())
         diff = {"before": f"{found['release'] or ''}\n", "after": f"{release}\n"}
         if self._task.check_mode:
             return {**found, "changed": True, "release": release, "diff": diff}
-        wheels = wheelhouse(source, target) if source else Path(str(given))
+        wheels = wheelhouse(source, target, compiled) if source else Path(str(given))
         folder = self._carry(wheels)
         try:
             arguments = {"state": "present", "digest": release, "folder": folder}

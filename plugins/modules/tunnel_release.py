@@ -27,6 +27,15 @@ options:
       - A folder on the controller that holds the wheels already, pip's own among them.
         Nothing is built or downloaded then.
     type: path
+  compiled:
+    description:
+      - Compile what runs for each message to machine code, on the controller. A message takes about a quarter less
+        processor time then.
+      - The controller must be like the target (the same minor version of Python, the same machine, no newer glibc), and
+        have a C compiler and Python's headers.
+      - Not together with O(wheelhouse), which may hold compiled wheels.
+    type: bool
+    default: false
   digest:
     description: Set by the controller's half, never by a play.
     type: str
@@ -53,6 +62,10 @@ notes:
 EXAMPLES = r"""
 - name: Install the tunnel service
   alertpath.smtp.tunnel_release:
+
+- name: Install it compiled, from a controller like the target
+  alertpath.smtp.tunnel_release:
+    compiled: true
 
 - name: Install it from wheels that were carried here by hand
   alertpath.smtp.tunnel_release:
@@ -88,6 +101,7 @@ def main():
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "wheelhouse": {"type": "path"},
+            "compiled": {"type": "bool", "default": False},
             "digest": {"type": "str"},
             "folder": {"type": "path"},
         },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib.util
 import json
 import os
 import signal
@@ -25,7 +26,9 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-SOURCE = Path(__file__).resolve().parents[1] / "src"
+# The service that the tests start is the package that they import: the source, or a wheel unpacked elsewhere.
+_IMPORTED = importlib.util.find_spec("alertpath_tunnel")
+SOURCE = Path(_IMPORTED.origin).parents[1] if _IMPORTED and _IMPORTED.origin else Path(__file__).parents[1] / "src"
 NAME = "localhost"
 
 

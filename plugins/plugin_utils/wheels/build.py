@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from .compiled import ENVIRONMENT, require_compiler
 from .source import REQUIREMENTS, Source
 from .target import Target
 
@@ -31,24 +32,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ALERTPATH_CACHE") or home / "alertpath")
 
 
-def wheelhouse(source: Source, target: Target) -> Path:
+def wheelhouse(source: Source, target: Target, compiled: bool = False) -> Path:
     """Return a folder with the wheels of *source* and all it needs on *target*, built unless it is there already.
 
-    Several targets may ask at once: one builds, the others wait. Raises BuildError with pip's own words.
+    *compiled*: to machine code, which takes most of a minute; *target* must be like this machine (compiled.py).
+    Several targets may ask at once: one builds, the others wait. Raises BuildError with pip's own words, CompileError.
     """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"wheelhouse-{source.release(target)}"
+    folder = cache / f"wheelhouse-{source.release(target, compiled)}"
     with _locked(cache / "wheelhouse.lock"):
         if not folder.exists():
+            if compiled:
+                require_compiler()
             with tempfile.TemporaryDirectory(prefix="wheelhouse-", dir=cache) as name:
                 staged = Path(name) / "wheels"
-                _fill(staged, source, target)
+                _fill(staged, source, target, ENVIRONMENT if compiled else {})
                 staged.rename(folder)
     return folder
 
 
-def _fill(folder: Path, source: Source, target: Target) -> None:
+def _fill(folder: Path, source: Source, target: Target, environment: Mapping[str, str]) -> None:
     folder.mkdir()
     with tempfile.TemporaryDirectory(prefix="alertpath-tunnel-") as name:
         copy = Path(name)
@@ -56,16 +60,17 @@ def _fill(folder: Path, source: Source, target: Target) -> None:
             place = copy / path.relative_to(source.folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
-        _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(copy))
+        _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(copy), environment=environment)
     pins = str(source.folder / REQUIREMENTS)
     _pip("download", "--dest", str(folder), *target.pip_options, "--require-hashes", "--requirement", pins)
 
 
-def _pip(verb: str, *arguments: str) -> None:
+def _pip(verb: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
     argv: Sequence[str] = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check", *arguments]
     try:
         done = subprocess.run(
             argv,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -42,9 +42,9 @@ class Source:
         files += [path for path in (folder / "src").rglob("*") if path.is_file() and path.suffix != ".pyc"]
         return cls(folder, project["version"], tuple(sorted(files)))
 
-    def release(self, target: Target) -> str:
+    def release(self, target: Target, compiled: bool = False) -> str:
         """Name the release that this source makes for *target*: the same files, the same name."""
-        digest = hashlib.sha256(repr(target).encode())
+        digest = hashlib.sha256(repr((target, "compiled") if compiled else target).encode())
         for path in self.files:
             digest.update(f"\0{path.relative_to(self.folder)}\0".encode())
             digest.update(path.read_bytes())

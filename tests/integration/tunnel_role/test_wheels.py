@@ -38,9 +38,9 @@ CONFIG = {
 }
 
 
-@pytest.fixture(scope="module")
-def wheels() -> Path:
-    return wheelhouse(Source.read(), Target.of(interpreter()))
+@pytest.fixture(scope="module", params=[False, True], ids=["interpreted", "compiled"])
+def wheels(request: pytest.FixtureRequest) -> Path:
+    return wheelhouse(Source.read(), Target.of(interpreter()), compiled=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,15 @@ def test_installed_service_refuses_a_bad_one_and_says_where(program: Path, tmp_p
     done = check(program, tmp_path / "config.json", {**CONFIG, "tunnels": [{**CONFIG["tunnels"][0], "port": 0}]})
     assert done.returncode == 1
     assert "$.tunnels[0].port" in done.stderr
+
+
+def test_compiled_service_is_what_runs(program: Path, wheels: Path) -> None:
+    code = "from alertpath_tunnel.smtp import server; print(server.__file__)"
+    found = subprocess.run(
+        [str(program.with_name("python")), "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    (wheel,) = wheels.glob("alertpath_tunnel-*.whl")
+    assert found.strip().endswith(".py" if wheel.name.endswith("-none-any.whl") else ".so")
 
 
 def test_same_sources_and_target_name_the_same_release() -> None:

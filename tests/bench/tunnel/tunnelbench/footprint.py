@@ -19,7 +19,7 @@ from harness import Pki
 
 from .accounts import resident
 from .peers.base import Peer, Sinks
-from .peers.tunnel import tunnel
+from .peers.tunnel import VARIANTS, tunnel
 
 NAMES = ("idle/plain", "idle/tls", "start")
 HEAD = ("what", "peer", "median", "least to most")
@@ -109,15 +109,15 @@ def starts(home: Path, pki: Pki, sinks: Sinks, times: int) -> list[Figure]:
     """Measure the time from the service's command to its READY=1 (sd_notify(3)); and what Python alone takes."""
     bare = [_seconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)) for _ in range(times)]
     figures = [Figure("start", "Python alone", "s", bare)]
-    for workers in (1, 2):
+    for variant in (one for one in VARIANTS if not one.rules):
         taken = []
         for number in range(times):
-            place = home / f"start-{workers}-{number}"
+            place = home / f"start-{VARIANTS.index(variant)}-{number}"
             place.mkdir()
             began = time.perf_counter()
-            with tunnel(place, pki, sinks, workers):
+            with tunnel(place, pki, sinks, variant):
                 taken.append(time.perf_counter() - began)
-        figures.append(Figure("start to ready", f"tunnel, {workers} worker{'s' if workers > 1 else ''}", "s", taken))
+        figures.append(Figure("start to ready", variant.name, "s", taken))
     return figures
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gets what the peers need from Debian and npm, before the room without a network is entered."""
+"""Gets what the peers need from Debian, PyPI and npm, before the room without a network is entered."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from compiled_tunnel import package
+
+from .peers.tunnel import VARIANTS
 
 HARAKA = "Haraka@^3.3.4"
 CACHE = Path(__file__).resolve().parents[4] / ".cache" / "bench"
@@ -24,10 +28,13 @@ def missing_packages(names: set[str]) -> list[str]:
 
 
 def prepare(names: set[str]) -> None:
-    """Install what is missing; Haraka lies under .cache/bench.
+    """Install and compile what is missing; Haraka lies under .cache/bench.
 
     Raises SystemExit with what to do when that fails.
     """
+    if names & {variant.name for variant in VARIANTS if variant.compiled}:
+        print("compiling the tunnel, unless that is done", file=sys.stderr, flush=True)
+        package()
     packages = missing_packages(names)
     if packages:
         apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60"]

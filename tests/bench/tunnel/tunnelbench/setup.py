@@ -14,16 +14,16 @@ from .peers.base import SINK, Peer, Sinks, await_greeting, process
 from .peers.haraka import NAME as HARAKA
 from .peers.haraka import haraka
 from .peers.postfix import postfix
-from .peers.tunnel import tunnel
+from .peers.tunnel import VARIANTS, tunnel
 from .prepare import haraka as haraka_folder
 from .table import DIRECT
 
-TUNNELS = {"tunnel, 1 worker": (1, False), "tunnel, 2 workers": (2, False), "tunnel, 1 worker, rule": (1, True)}
+TUNNELS = {variant.name: variant for variant in VARIANTS}
 POSTFIX = ("Postfix proxy filter", "Postfix relay", "Postfix + Python milter")
 TLS_SINK = Path(__file__).with_name("sink.py")
 SECURED = ((False, True), (True, False), (True, True))
 PEERS = (DIRECT, *TUNNELS, *POSTFIX, HARAKA)
-QUICK = (DIRECT, "tunnel, 1 worker", "Postfix proxy filter")
+QUICK = (DIRECT, "tunnel, 1 worker", "tunnel, 1 worker, compiled", "Postfix proxy filter")
 
 
 @contextmanager
@@ -41,9 +41,9 @@ def peers(home: Path, names: set[str]) -> Iterator[tuple[list[Peer], Sinks, Pki]
         sinks = Sinks(clear, behind_tls, roots)
         # With TLS from the generator, the direct way is TLS to the sink, once.
         found = [Peer(DIRECT, {(False, False): clear, **dict.fromkeys(SECURED, behind_tls)}, [])]
-        for name, (workers, rules) in TUNNELS.items():
+        for name, variant in TUNNELS.items():
             if name in names:
-                found.append(stack.enter_context(tunnel(home, pki, sinks, workers, rules)))
+                found.append(stack.enter_context(tunnel(home, pki, sinks, variant)))
         if names & set(POSTFIX):
             found += [peer for peer in stack.enter_context(postfix(home, pki, sinks, names)) if peer.name in names]
         if HARAKA in names:

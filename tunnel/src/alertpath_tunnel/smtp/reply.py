@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 
 _CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
 # Code, then a separator and the text, or neither (RFC 5321 4.2). Some servers end their lines by LF alone.
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?\n", re.DOTALL)
-# A reply of one line that can be passed on as it came, which nearly all are.
+# A reply of one line without control characters, which nearly all are.
 _PLAIN = re.compile(rb"([2-5][0-9]{2}) ([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 
 
@@ -31,12 +30,14 @@ class Reply:
     def positive(self) -> bool:
         return 200 <= self.code < 400
 
-    @cached_property
+    @property
     def octets(self) -> bytes:
         """The reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
-        clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
         head = b"%03d" % self.code
-        return b"".join(head + b"-" + line + b"\r\n" for line in clean[:-1]) + head + b" " + clean[-1] + b"\r\n"
+        if len(self.lines) == 1:
+            return head + b" " + self.lines[0].translate(_CONTROL) + b"\r\n"
+        clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
+        return b"".join([head + b"-" + line + b"\r\n" for line in clean[:-1]]) + head + b" " + clean[-1] + b"\r\n"
 
 
 class ReplyReader:
@@ -62,9 +63,8 @@ class ReplyReader:
         if not self._lines and len(self._buffer) <= self._line_limit:
             plain = _PLAIN.fullmatch(self._buffer)
             if plain:
-                reply = Reply(int(plain[1]), (plain[2],))
-                reply.__dict__["octets"], self._buffer = self._buffer, b""
-                return reply
+                self._buffer = b""
+                return Reply(int(plain[1]), (plain[2],))
         while end := self._buffer.find(b"\n") + 1:
             line, self._buffer = self._buffer[:end], self._buffer[end:]
             if self._take(line):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tunnel: in clear text, with TLS from the client, and with TLS on both sides; with and without a rule."""
+"""The tunnel: in clear text, with TLS from the client, and with TLS on both sides; interpreted and compiled."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ import contextlib
 import copy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from compiled_tunnel import package
 from harness import Pki, Tunnel, free_port
 
 from .base import Peer, Sinks
+
+
+class Variant(NamedTuple):
+    """How the tunnel is run; *rules* has it look for card numbers in every message."""
+
+    workers: int = 1
+    rules: bool = False
+    compiled: bool = False
+
+    @property
+    def name(self) -> str:
+        rest = f"{', rule' if self.rules else ''}{', compiled' if self.compiled else ''}"
+        return f"tunnel, {self.workers} worker{'s' if self.workers > 1 else ''}{rest}"
+
+
+VARIANTS = (Variant(1), Variant(1, compiled=True), Variant(2), Variant(2, compiled=True), Variant(1, rules=True))
 
 
 def _sides(tunnel: Tunnel, pki: Pki, sinks: Sinks, rules: bool) -> dict[tuple[bool, bool], int]:
@@ -43,14 +61,14 @@ def _sides(tunnel: Tunnel, pki: Pki, sinks: Sinks, rules: bool) -> dict[tuple[bo
 
 
 @contextlib.contextmanager
-def tunnel(home: Path, pki: Pki, sinks: Sinks, workers: int, rules: bool = False) -> Iterator[Peer]:
-    """Run the tunnel with that many workers; *rules* has it look for card numbers in every message."""
-    folder = home / f"tunnel-{workers}-{rules:d}"
+def tunnel(home: Path, pki: Pki, sinks: Sinks, variant: Variant) -> Iterator[Peer]:
+    """Run the tunnel in one of its variants."""
+    folder = home / variant.name.replace(", ", "-").replace(" ", "-")
     folder.mkdir()
     service = Tunnel(folder)
-    ports = _sides(service, pki, sinks, rules)
+    ports = _sides(service, pki, sinks, variant.rules)
     service.config["limits"] = {"connections_per_client": 5000, "connections": 10000}
-    service.options = ["--workers", str(workers)]
-    with service.running():
-        name = f"tunnel, {workers} worker{'s' if workers > 1 else ''}{', rule' if rules else ''}"
-        yield Peer(name, ports, [service.process.pid], workers)
+    service.options = ["--workers", str(variant.workers)]
+    environment = {"PYTHONPATH": str(package())} if variant.compiled else {}
+    with service.running(**environment):
+        yield Peer(variant.name, ports, [service.process.pid], variant.workers)

@@ -4,10 +4,17 @@
 from __future__ import annotations
 
 import shutil
+import sysconfig
 import tomllib
 from pathlib import Path
 
 import pytest
+from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.compiled import (
+    CompileError,
+    controller,
+    require_compiler,
+    require_fit,
+)
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.given import GivenError, release_of
 from ansible_collections.alertpath.smtp.plugins.plugin_utils.wheels.source import (
     FOLDER,
@@ -71,6 +78,40 @@ def test_any_change_makes_another_release(tmp_path: Path, file: str) -> None:
 def test_another_python_makes_another_release() -> None:
     source = Source.read()
     assert source.release(Target.of(DEBIAN_12)) != source.release(Target.of({**DEBIAN_12, "python": "3.13"}))
+
+
+def test_compiled_service_is_another_release() -> None:
+    source, target = Source.read(), Target.of(DEBIAN_12)
+    assert source.release(target, compiled=True) != source.release(target)
+
+
+@pytest.mark.parametrize("glibc", ["2.36", "2.41"])
+def test_what_is_compiled_runs_where_glibc_is_no_older(glibc: str) -> None:
+    require_fit(Target.of({**DEBIAN_12, "libc_version": glibc}), Target.of(DEBIAN_12))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"python": "3.13"}, "host is CPython 3.13 on x86_64"),
+        ({"machine": "aarch64"}, "on aarch64"),
+        ({"libc_version": "2.34"}, "with glibc 2.34"),
+    ],
+)
+def test_what_is_compiled_for_another_host_is_refused(change: dict[str, str], words: str) -> None:
+    with pytest.raises(CompileError, match=words):
+        require_fit(Target.of({**DEBIAN_12, **change}), Target.of(DEBIAN_12))
+
+
+def test_controller_without_a_compiler_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: "/nonexistent")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(CompileError, match=r"the C compiler .* and Python's headers \(/nonexistent/Python.h\).*gcc"):
+        require_compiler()
+
+
+def test_controller_is_like_itself() -> None:
+    require_fit(controller(), controller())
 
 
 def test_everything_the_service_depends_on_is_pinned() -> None:
