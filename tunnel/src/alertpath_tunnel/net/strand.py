@@ -11,16 +11,9 @@ any task may, futures included, with one exception: what asks for the current ta
 from __future__ import annotations
 
 import asyncio
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 
 _running: Strand | None = None
-
-
-@types.coroutine
-def pause() -> Generator[None, None, None]:
-    """Let the running strand wait until it is resumed."""
-    yield
 
 
 def running() -> Strand:

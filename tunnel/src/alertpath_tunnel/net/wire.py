@@ -11,7 +11,8 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-from alertpath_tunnel.net.strand import Strand, pause, running
+from alertpath_tunnel.net.pause import pause
+from alertpath_tunnel.net.strand import Strand, running
 
 _HIGH = 256 * 1024  # octets read ahead before reading pauses
 _MANY = 256  # pieces of them: one that comes octet by octet weighs many times what it holds
