@@ -69,6 +69,7 @@ def suite() -> list[Part]:
         Part("mypy-tunnel", "host", ("mypy", "src"), cwd=ROOT / "tunnel"),
         Part("unit", "host", pytest("tests/unit"), junit=True),
         Part("tunnel", "host", pytest("tests"), cwd=ROOT / "tunnel", junit=True),
+        Part("tunnel-compiled", "host", ("python", "tests/compiled_tunnel.py", *pytest("tests")[1:]), junit=True),
         Part("lint", "host", ("ansible-lint", "--profile", "production", "--offline", "-q")),
         Part("sanity-2.19", "host", ("python", "tests/sanity/run.py")),
         Part("namespaces", "lab", pytest(*(f"tests/integration/{name}" for name in spaces)), junit=True),

@@ -33,7 +33,7 @@ class Reply:
     @property
     def octets(self) -> bytes:
         """The reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
-        head = b"%03d" % self.code
+        head = str(self.code).encode()
         if len(self.lines) == 1:
             return head + b" " + self.lines[0].translate(_CONTROL) + b"\r\n"
         clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
