@@ -32,7 +32,9 @@ def peers(home: Path, names: set[str]) -> Iterator[tuple[list[Peer], Sinks, Pki]
     pki = Pki(home / "pki")
     with ExitStack() as stack:
         clear = free_port()
-        roots = [stack.enter_context(process(SINK, "-u", "nobody", f"127.0.0.1:{clear}", "4096")).pid]
+        # All tunnels keep connections to it; beyond its own limit of 256 at once it would let the others wait.
+        sink = (SINK, "-u", "nobody", "-m", "2000", f"127.0.0.1:{clear}", "4096")
+        roots = [stack.enter_context(process(*sink)).pid]
         await_greeting(clear)
         behind_tls = free_port()
         command = (sys.executable, "-I", str(TLS_SINK), str(behind_tls), str(pki.chain), str(pki.key))
