@@ -10,12 +10,13 @@ from .conftest import Site
 CONFIGURE = "Configure it"
 RELOAD = "Tell the service to look at its configuration again"
 RESTART = "Restart it, one host after the other"
+INSTALL = "Install the service"
 
 
 def test_check_of_a_clean_host_tells_what_would_change_and_touches_nothing(site: Site) -> None:
     code, output, changed = site.play("--check", "--diff")
     assert code == 0, output
-    assert {"Install the service", CONFIGURE, "Write the unit"} <= changed
+    assert {INSTALL, CONFIGURE, "Write the unit"} <= changed
     assert (
         site.run("sh", "-c", "ls -d /opt/alertpath-tunnel /etc/alertpath-tunnel /etc/systemd/system/alertpath*") == ""
     )
@@ -89,6 +90,26 @@ def test_certificate_of_another_name_is_refused_and_the_old_one_served_on(site: 
     assert "somebody.else.test" in output
     assert changed == set()
     assert site.run("readlink", "/etc/alertpath-tunnel/current") == before
+
+
+def test_compiled_service_replaces_the_interpreted_one_and_runs_as_confined(site: Site) -> None:
+    _code, _output, foreseen = site.play("--check", dsg_tunnel_compiled=True)
+    code, output, changed = site.play(dsg_tunnel_compiled=True)
+    assert code == 0, output
+    assert changed == foreseen == {INSTALL, RESTART}
+    worker = site.run("pgrep", "--parent", site.main_pid()).split()[0]
+    assert "__mypyc.cpython-" in site.run("cat", f"/proc/{worker}/maps")
+    code, output, changed = site.play(dsg_tunnel_compiled=True)
+    assert (code, changed) == (0, set()), output
+
+
+def test_compiled_and_wheelhouse_contradict_each_other(site: Site) -> None:
+    before = site.run("readlink", "/opt/alertpath-tunnel/current")
+    code, output, changed = site.play(dsg_tunnel_compiled=True, dsg_tunnel_wheelhouse=str(site.inventory))
+    assert code != 0
+    assert "compiled and wheelhouse" in output
+    assert changed == set()
+    assert site.run("readlink", "/opt/alertpath-tunnel/current") == before
 
 
 def test_no_secret_is_shown(site: Site) -> None:
