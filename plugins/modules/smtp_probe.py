@@ -110,7 +110,7 @@ options:
   window:
     description:
       - Seconds after the first SYN until silence is called a filter. Six SYNs are sent within the first 0.55 seconds,
-        the last one half a second, or half of a shorter window, before its end.
+        the last one at least half a second, or half of a shorter window, before its end.
       - After 1 second the kernel repeats the first SYN, and shows then whether this host's own rules drop it. A shorter
         window does not find that out.
       - The second look at a path that should be open takes twice as long, and 4 seconds at least.

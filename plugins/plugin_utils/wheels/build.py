@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .compiled import ENVIRONMENT, require_compiler
+from .compiled import environment, require_compiler
 from .source import REQUIREMENTS, Source
 from .target import Target
 
@@ -47,12 +47,12 @@ def wheelhouse(source: Source, target: Target, compiled: bool = False) -> Path:
                 require_compiler()
             with tempfile.TemporaryDirectory(prefix="wheelhouse-", dir=cache) as name:
                 staged = Path(name) / "wheels"
-                _fill(staged, source, target, ENVIRONMENT if compiled else {})
+                _fill(staged, source, target, environment(compiled))
                 staged.rename(folder)
     return folder
 
 
-def _fill(folder: Path, source: Source, target: Target, environment: Mapping[str, str]) -> None:
+def _fill(folder: Path, source: Source, target: Target, build: Mapping[str, str]) -> None:
     folder.mkdir()
     with tempfile.TemporaryDirectory(prefix="alertpath-tunnel-") as name:
         copy = Path(name)
@@ -60,17 +60,17 @@ def _fill(folder: Path, source: Source, target: Target, environment: Mapping[str
             place = copy / path.relative_to(source.folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
-        _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(copy), environment=environment)
+        _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(copy), extra=build)
     pins = str(source.folder / REQUIREMENTS)
     _pip("download", "--dest", str(folder), *target.pip_options, "--require-hashes", "--requirement", pins)
 
 
-def _pip(verb: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+def _pip(verb: str, *arguments: str, extra: Mapping[str, str] | None = None) -> None:
     argv: Sequence[str] = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check", *arguments]
     try:
         done = subprocess.run(
             argv,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **(extra or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -13,13 +13,18 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.tunnel.release impo
 
 from .target import Target, TargetError
 
-# The build hook of tunnel/pyproject.toml is off unless this is set.
-ENVIRONMENT = {"HATCH_BUILD_HOOK_ENABLE_MYPYC": "true"}
+# Switches the build hook of tunnel/pyproject.toml.
+_SWITCH = "HATCH_BUILD_HOOK_ENABLE_MYPYC"
 _OR = "or leave compiled off"
 
 
 class CompileError(Exception):
     """The service cannot be compiled here for that host."""
+
+
+def environment(compiled: bool) -> dict[str, str]:
+    """Return what to add to the build's environment. Off is said as well: a variable of the user's must not compile."""
+    return {_SWITCH: "true" if compiled else "false"}
 
 
 def controller() -> Target:
