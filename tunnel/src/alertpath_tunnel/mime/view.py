@@ -40,10 +40,11 @@ class BodyText:
         if b"\0" in octets:
             raise Ambiguous("NUL in a text")
         label = charsets.lookup(part.type.parameters.get(b"charset", b""))
-        self._text, self._charset = charsets.decode(octets, label)
+        text, self._charset = charsets.decode(octets, label)
         self._direct = self._charset == "utf-8"
         self._ascii_only = label == "ascii"
-        self.utf8 = octets if self._direct else self._text.encode()
+        self._text = "" if self._direct else text
+        self.utf8 = octets if self._direct else text.encode()
 
     def splices(self, edits: Sequence[Edit]) -> list[Edit]:
         if self._direct:

@@ -8,23 +8,20 @@ It knows nothing of the client's connection: a session asks it, and passes its r
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 
 from alertpath_tunnel.config.model import Config
 from alertpath_tunnel.net.budget import Share
+from alertpath_tunnel.net.examiner import Examiner
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import NextHop, RunningTunnel
 from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection
 from alertpath_tunnel.ops.journal import Journal, Transaction
-from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp import events, tables
 from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 
-# Above this size a message is examined beside the event loop, so that others do not wait for it.
-_LARGE = 64 * 1024
 _LOOP = "too many Received headers"
 
 
@@ -38,6 +35,7 @@ class Delivery:
         tunnel: RunningTunnel,
         config: Config,
         share: Share,
+        examiner: Examiner,
         pool: Pool,
         journal: Journal,
     ) -> None:
@@ -47,6 +45,7 @@ class Delivery:
         self._tunnel = tunnel
         self._config = config
         self._share = share
+        self._examiner = examiner
         self._pool = pool
         self._journal = journal
         self._hop: NextHop | None = None
@@ -249,7 +248,8 @@ class Delivery:
     async def _examined(self, content: bytes) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        outcome = await self._process(content)
+        assert self._tunnel.service is not None
+        outcome = await self._examiner.examine(self._tunnel.service.processor.process, content)
         content = b""  # each copy of a large message is dropped once the next is made
         transaction.processed(outcome)
         if outcome.refusal:
@@ -260,21 +260,6 @@ class Delivery:
         sent = self._need_upstream().message(outcome.content)
         del outcome
         return await self._sent(sent)
-
-    async def _process(self, content: bytes) -> Outcome:
-        assert self._tunnel.service is not None
-        process: Callable[[bytes], Outcome] = self._tunnel.service.processor.process
-        if len(content) <= _LARGE:
-            return process(content)
-        # In a task of its own, which is what a timeout needs.
-        return await asyncio.get_running_loop().create_task(self._process_beside(process, content))
-
-    async def _process_beside(self, process: Callable[[bytes], Outcome], content: bytes) -> Outcome:
-        try:
-            async with asyncio.timeout(self._config.timeouts.processing):
-                return await asyncio.to_thread(process, content)
-        except TimeoutError:
-            return Outcome(b"", tables.PROCESSING, "the rules took too long")
 
     async def _sent(self, reply: Awaitable[Reply]) -> Reply:
         verdict = _final(await reply)

@@ -16,6 +16,7 @@ from alertpath_tunnel.net import proxy
 from alertpath_tunnel.net.acceptor import Acceptor
 from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
+from alertpath_tunnel.net.examiner import Examiner
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel, Runtime
 from alertpath_tunnel.net.session import Session
@@ -37,7 +38,9 @@ class Server:
         self._runtime = runtime
         self._journal = journal
         self._counters = counters
-        self._budget = Budget(runtime.config.limits.bytes_in_flight)
+        config = runtime.config
+        self._budget = Budget(config.limits.bytes_in_flight)
+        self._examiner = Examiner(config.limits.bytes_in_flight, config.timeouts)
         self._pool = Pool()
         self._greeting: set[asyncio.Task[None]] = set()  # balancers whose PROXY header is awaited
         self._listeners: list[asyncio.Server | Acceptor] = []
@@ -139,7 +142,9 @@ class Server:
         elif len(self._sessions) >= limits.connections or self._per_client[client] >= limits.connections_per_client:
             self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
         else:
-            session = Session(wire, client, tunnel, self._runtime.config, self._budget, self._pool, self._journal)
+            session = Session(
+                wire, client, tunnel, self._runtime.config, self._budget, self._examiner, self._pool, self._journal
+            )
             self._per_client[client] += 1
             # Known before it runs: it may end at once.
             self._sessions[session] = None

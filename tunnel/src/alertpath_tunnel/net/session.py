@@ -16,6 +16,7 @@ from alertpath_tunnel.config.model import Config
 from alertpath_tunnel.net.addresses import within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.delivery import Delivery
+from alertpath_tunnel.net.examiner import Examiner
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel
 from alertpath_tunnel.net.tls import agreed, asked_name
@@ -40,6 +41,7 @@ class Session:
         tunnel: RunningTunnel,
         config: Config,
         budget: Budget,
+        examiner: Examiner,
         pool: Pool,
         journal: Journal,
     ) -> None:
@@ -48,7 +50,7 @@ class Session:
         self._config = config
         self._idle = tunnel.tunnel.idle
         self._share = budget.share()
-        self._delivery = Delivery(next(_numbers), client, tunnel, config, self._share, pool, journal)
+        self._delivery = Delivery(next(_numbers), client, tunnel, config, self._share, examiner, pool, journal)
         self._loop = asyncio.get_running_loop()
         self._deadline = 0.0
         self._message_deadline = 0.0
