@@ -35,6 +35,8 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
         context.maximum_version = _VERSIONS[tls.maximum_version]
     # Renegotiation lets a client make us work for nothing.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    # A mail client resumes one session at a time; browsers are why there would be two.
+    context.num_tickets = 1
     context.sni_callback = _remember
     context.set_ciphers(tls.ciphers or _CIPHERS)
     password = read_secret(certificate.password) if certificate.password else b""

@@ -73,12 +73,16 @@ class DataReader:
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data`. Return None while the message goes on, else what came after it."""
-        if self._rest:
-            data = self._rest + data
         if self._reason:
-            return self._skip(data)
+            return self._skip(self._rest + data)
         cut = data.rfind(b"\n") + 1
-        lines, self._rest = (data, b"") if cut == len(data) else (data[:cut], data[cut:])
+        if cut:
+            # A large piece is copied once at most.
+            lines = b"".join((self._rest, memoryview(data)[:cut])) if self._rest else data[:cut]
+            rest = data[cut:]
+        else:
+            lines, rest = b"", self._rest + data
+        self._rest = rest
         judged = canonical.judge(lines, tables.TEXT_LINE)
         ended = judged.end >= 0
         try:
@@ -87,11 +91,11 @@ class DataReader:
         except MemoryError:
             refusal = tables.NO_MEMORY
         if refusal:
-            self._refuse(refusal, data)
+            self._refuse(refusal, lines[1 - len(_END) :] + rest)
         if not ended:
             return None
         after = lines[judged.end + len(canonical.LAST_LINE) :]
-        return after + data[cut:] if cut < len(data) else after
+        return after + rest
 
     def _refusal(self, judged: canonical.Judged) -> Reply | None:
         if judged.bare:
