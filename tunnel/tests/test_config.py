@@ -132,6 +132,13 @@ ERRORS = [
     ("interfaces.ethSRV0", ["somewhere"], "$.interfaces.ethSRV0[0]"),
     ("upstreams.0.forwarding_addresses", [], "$.upstreams[0].forwarding_addresses"),
     ("upstreams.0.forwarding_addresses.0", {"port": 25}, "$.upstreams[0].forwarding_addresses[0].address"),
+    *(
+        (f"upstreams.0.forwarding_addresses.0.{key}", host, f"$.upstreams[0].forwarding_addresses[0].{key}")
+        for key in ("address", "name")
+        for host in ("a..b", "x" * 64 + ".example", ".x", "gate way", "ä.example", "127.0.0.1:25", "[::1]", "*.example")
+    ),
+    ("upstreams.0.tls.name", "smtp..example", "$.upstreams[0].tls.name"),
+    ("upstreams.0.auth", {"user": "\ud800", "password_file": "/x"}, "$.upstreams[0].auth.user"),
     ("upstreams.0.tls", {"mode": "starttls", "ca_file": "credentials:../x"}, "$.upstreams[0].tls.ca_file"),
     ("services.0.type", "HTTP", "$.services[0].type"),
     ("services.0.hostnames", {}, "$.services[0].hostnames"),
@@ -159,6 +166,7 @@ ERRORS = [
     ("limits.message_bytes", 2**30, "$.limits.bytes_in_flight"),
     ("limits.mime_depth", 1000, "$.limits.mime_depth"),
     ("timeouts.forever", 1, "$.timeouts.forever"),
+    ("timeouts.hang", 1, "$.timeouts.hang"),
     ("surprise", 1, "$.surprise"),
 ]
 

@@ -9,11 +9,13 @@ import copy
 import datetime
 import json
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 from alertpath_tunnel.cli import main
 from alertpath_tunnel.config.load import parse
+from alertpath_tunnel.config.names import is_address, is_host_name
 from alertpath_tunnel.config.problems import ConfigError, Problem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -220,6 +222,21 @@ def test_cipher_suites_take_every_separator(separator: str) -> None:
         Path("x.json"),
     )
     assert config.tunnels[0].tls.ciphers == "ECDHE-RSA-AES256-GCM-SHA384:ECDHE+CHACHA20"
+
+
+@pytest.mark.parametrize(
+    "ciphers", ["aNULL", "ALL", "AECDH-AES256-SHA", "CAMELLIA", "ECDHE-RSA-AES128-GCM-SHA256 ADH-AES128-SHA"]
+)
+def test_no_cipher_without_a_certificate_is_let_in(ciphers: str) -> None:
+    assert "$.tunnels[0].tls.ciphers" in problems(change("tunnels.0.tls", {**TLS, "ciphers": ciphers}))
+
+
+@given(st.from_regex(r"[a-z.:%_-]{1,20}") | st.text(max_size=12) | st.ip_addresses().map(str))
+def test_whatever_passes_for_a_host_can_be_looked_up_and_asked_for(host: str) -> None:
+    if is_address(host) or is_host_name(host):
+        host.encode("idna")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=host)
 
 
 def test_a_revocation_list_must_be_one(tmp_path: Path, pki: Pki) -> None:

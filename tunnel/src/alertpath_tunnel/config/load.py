@@ -24,6 +24,8 @@ from alertpath_tunnel.config.upstreams import read_upstream
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 _LARGEST = 16 * 1024 * 1024
 _BOUNDS = {"mime_depth": 100, "errors": 1000}
+# Workers give a sign of life each second: one that is a little late must not be taken for hung.
+_LEAST = {"hang": 3}
 
 
 class _DuplicateKey(Exception):
@@ -106,7 +108,7 @@ def _read(fields: Fields, file: Path) -> Config:
 
 def _numbers(fields: Fields, defaults: Limits | Timeouts, high: int) -> dict[str, int]:
     numbers = {
-        field.name: fields.integer(field.name, 1, _BOUNDS.get(field.name, high), getattr(defaults, field.name))
+        field.name: fields.integer(field.name, _LEAST.get(field.name, 1), _BOUNDS.get(field.name, high), getattr(defaults, field.name))
         for field in dataclasses.fields(defaults)
     }
     fields.close()

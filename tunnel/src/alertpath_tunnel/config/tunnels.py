@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, TunnelTls
+from alertpath_tunnel.config.names import is_address
 
 _CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
 VERSIONS = ("1.2", "1.3")
@@ -75,17 +76,9 @@ def read_interfaces(fields: Fields) -> dict[str, tuple[str, ...]]:
 
 def _each_address(fields: Fields, key: str, values: tuple[str, ...]) -> tuple[str, ...]:
     for index, value in enumerate(values):
-        if not _is_address(value):
+        if not is_address(value):
             fields.problem(f"{fields.at(key)}[{index}]", value, "is no address", "use an IPv4 or IPv6 address")
-    return tuple(str(ip_address(value)) for value in values if _is_address(value))
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True
+    return tuple(str(ip_address(value)) for value in values if is_address(value))
 
 
 def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -98,7 +91,7 @@ def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[
         names = (fields.string("interface"),)
     found: list[str] = []
     for name in names:
-        if _is_address(name):
+        if is_address(name):
             found.append(str(ip_address(name)))
         elif name in interfaces:
             found.extend(interfaces[name])
@@ -192,7 +185,8 @@ def _ciphers(fields: Fields) -> str | None:
     if not fields.has("ciphers"):
         return None
     value = fields.string("ciphers")
-    names = [name for name in re.split(r"[:;,]", value) if name]
+    # OpenSSL separates by blanks, too.
+    names = [name for name in re.split(r"[:;, ]", value) if name]
     for name in names:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(name.lstrip("!-+"))
@@ -207,4 +201,6 @@ def _ciphers(fields: Fields) -> str | None:
         return None
     if any(cipher["strength_bits"] < _STRENGTH or "NULL" in cipher["name"] for cipher in context.get_ciphers()):
         fields.wrong("ciphers", "allows a cipher under 112 bits", "remove it")
+    if any(cipher["auth"] == "auth-null" for cipher in context.get_ciphers()):
+        fields.wrong("ciphers", "allows a cipher without a certificate", "add !aNULL, or name others")
     return joined
