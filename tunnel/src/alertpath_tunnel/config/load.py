@@ -108,7 +108,9 @@ def _read(fields: Fields, file: Path) -> Config:
 
 def _numbers(fields: Fields, defaults: Limits | Timeouts, high: int) -> dict[str, int]:
     numbers = {
-        field.name: fields.integer(field.name, _LEAST.get(field.name, 1), _BOUNDS.get(field.name, high), getattr(defaults, field.name))
+        field.name: fields.integer(
+            field.name, _LEAST.get(field.name, 1), _BOUNDS.get(field.name, high), getattr(defaults, field.name)
+        )
         for field in dataclasses.fields(defaults)
     }
     fields.close()

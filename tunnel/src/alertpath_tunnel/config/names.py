@@ -22,5 +22,5 @@ def is_address(text: str) -> bool:
 
 
 def is_host_name(text: str) -> bool:
-    """Whether `text` can be looked up and asked for by SNI: ASCII labels of at most 63 octets, without a dot at the end."""
+    """Whether `text` can be looked up and asked for by SNI: ASCII labels of at most 63 octets, no dot at the end."""
     return _HOST.fullmatch(text) is not None

@@ -113,6 +113,8 @@ class UpstreamConnection:
 
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
         deadline = self._loop.time() + (timeout or self._timeouts.reply)
+        if octets:
+            self._in_turn()
         try:
             await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
             while data := await self._wire.read(deadline):
@@ -126,9 +128,15 @@ class UpstreamConnection:
 
     async def _write(self, octets: bytes, deadline: float) -> None:
         for start in range(0, len(octets), _CHUNK):
+            self._in_turn()
             self._wire.send(octets[start : start + _CHUNK])
             if self._wire.slow:
                 await self._wire.caught_up(deadline)
+
+    def _in_turn(self) -> None:
+        """Raise Lost when the next hop spoke unasked: it would be taken for the reply to what we are about to say."""
+        if self._wire.buffered:
+            raise Lost("the next hop spoke out of turn")
 
     # -- setting up ----------------------------------------------------------------------------------------------
 

@@ -276,7 +276,9 @@ class ServerSession:
         self._output += reply.octets
 
     def _error(self, reply: Reply) -> None:
-        self._errors += 1
+        # A client that goes on naming recipients does as it should, and defers those (RFC 5321 4.5.3.1.10).
+        if reply is not tables.TOO_MANY_RECIPIENTS:
+            self._errors += 1
         self._write(reply)
         if self._errors >= self.policy.errors:
             self._close(tables.CLOSING_ERRORS)
