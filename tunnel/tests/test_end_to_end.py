@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import threading
@@ -425,6 +426,28 @@ def test_host_names_choose_the_next_hop(tmp_path: Path, pki: Pki) -> None:
             client.ask(b"EHLO x\r\n")
             assert client.deliver(CARD).startswith("250")
     assert (len(named.messages), len(other.messages)) == (1, 1)
+
+
+def test_the_address_that_the_client_connected_to_chooses_where_no_name_does(tmp_path: Path, pki: Pki) -> None:
+    hops = [ScriptedHop() for _ in range(3)]
+    with contextlib.ExitStack() as stack:
+        named, at, other = (stack.enter_context(hop.running()) for hop in hops)
+        tunnel = Tunnel(tmp_path, other.port)
+        tunnel.tls(pki, "implicit")
+        tunnel.tunnel["interface"] = ["127.0.0.2", "127.0.0.3", "::1"]
+        for name, hop in (("named", named), ("at", at)):
+            addresses = [{"address": "127.0.0.1", "port": hop.port}]
+            tunnel.config["upstreams"].append({**tunnel.upstream, "name": name, "forwarding_addresses": addresses})  # type: ignore[attr-defined]
+        tunnel.service["hostnames"] = {"LocalHost.": "named", "127.0.0.3": "at", "0:0::1": "at", "*": "u"}
+        context = pki.client()
+        context.check_hostname = False
+        with tunnel.running():
+            for address, name in (("127.0.0.3", "localhost"), ("127.0.0.3", ""), ("::1", ""), ("127.0.0.2", "")):
+                client = Client(tunnel.port, address)
+                client.socket = context.wrap_socket(client.socket, server_hostname=name or "elsewhere.example")
+                client._stream = client.socket.makefile("rb")
+                assert client.begin().deliver(b"\r\nx\r\n").startswith("250")
+    assert [len(hop.messages) for hop in hops] == [1, 2, 1]
 
 
 def test_ipv6(tmp_path: Path, pki: Pki) -> None:

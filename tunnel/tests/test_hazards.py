@@ -497,6 +497,24 @@ def test_only_good_client_certificates_get_in(tmp_path: Path, pki: Pki, case: st
     assert greeting.startswith(b"220") is (case == "good")
 
 
+@pytest.mark.parametrize("name", [b"\xff" * len(NAME), b"\0" * len(NAME), b"." * len(NAME)])
+def test_a_name_that_is_none_costs_its_client_the_handshake_and_nobody_a_traceback(
+    tmp_path: Path, pki: Pki, name: bytes
+) -> None:
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        pki.client().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=NAME).do_handshake()
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.tls(pki, "implicit")
+    # Whatever is on standard error at the end fails the test.
+    with tunnel.running():
+        client = Client(tunnel.port)
+        client.send(outgoing.read().replace(NAME.encode(), name))
+        served = client.socket.recv(1) == b"\x16"
+        client.close()
+        assert served or tunnel.wait_journal("TLS failed")
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_nothing_below_tls_1_2_is_spoken(tmp_path: Path, pki: Pki, version: ssl.TLSVersion) -> None:
     tunnel = Tunnel(tmp_path, free_port())

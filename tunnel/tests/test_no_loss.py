@@ -211,6 +211,54 @@ def test_round_robin_takes_turns_and_passes_over_the_dead(tmp_path: Path) -> Non
     assert len(no.seen) <= 2
 
 
+POOR = b"250-plain\r\n250 PIPELINING\r\n"
+
+
+def test_mail_goes_where_what_the_client_was_told_of_is_known(tmp_path: Path) -> None:
+    """Forwarding addresses that take turns differ in what they can do; a client was told of one of them alone."""
+    with ScriptedHop().running() as rich, ScriptedHop(EHLO=POOR).running() as poor:
+        tunnel = Tunnel(tmp_path, poor.port, rich.port)
+        tunnel.upstream["balance"] = "round_robin"
+        tunnel.config["limits"] = {"pool_messages": 3}
+        with tunnel.running():
+            told: dict[bool, Client] = {}
+            for _ in range(12):
+                client = Client(tunnel.port)
+                client.reply()
+                told["DSN" in client.ask(b"EHLO x\r\n")] = client
+                # Worn out, so that the other address has its turn.
+                assert [client.deliver(b"\r\nx\r\n")[:3] for _ in range(3)] == ["250"] * 3
+            assert set(told) == {True, False}
+            for _ in range(9):
+                for knows, client in told.items():
+                    assert client.ask(b"MAIL FROM:<a@b>" + (b" RET=HDRS\r\n" if knows else b"\r\n")).startswith("250")
+                    assert client.ask(b"RCPT TO:<c@d>\r\n").startswith("250")
+                    assert client.ask(b"DATA\r\n").startswith("354")
+                    assert client.ask(b"\r\nx\r\n.\r\n").startswith("250")
+    assert sum(b"RET=" in line for lines in rich.seen for line in lines) == 9
+    assert not any(b"RET=" in line for lines in poor.seen for line in lines)
+    assert poor.messages
+
+
+def test_without_an_address_that_knows_it_the_client_is_told_to_come_again(tmp_path: Path) -> None:
+    with ScriptedHop(GREET=b"421 4.3.2 down\r\n").running() as rich, ScriptedHop(EHLO=POOR).running() as poor:
+        tunnel = Tunnel(tmp_path, rich.port, poor.port)
+        with tunnel.running():
+            rich.script[""] = b"220 ok\r\n"
+            client = Client(tunnel.port)
+            client.reply()
+            assert "DSN" in client.ask(b"EHLO x\r\n")
+            rich.script["MAIL"] = rich.script[""] = b"421 4.3.2 down\r\n"
+            assert client.ask(b"MAIL FROM:<a@b>\r\n").startswith("421 4.4.1")
+            reason = str(tunnel.wait_journal("next hop unavailable")[-1]["reason"])
+            assert f"{poor.port}: lacks 8BITMIME, DSN, ENHANCEDSTATUSCODES, SIZE, SMTPUTF8" in reason
+            again = Client(tunnel.port)
+            again.reply()
+            assert "DSN" not in again.ask(b"EHLO x\r\n")
+            assert again.deliver(b"\r\nx\r\n").startswith("250")
+    assert len(poor.messages) == 1
+
+
 def test_a_thousand_idle_sessions_cost_little(tmp_path: Path) -> None:
     with ScriptedHop().running() as hop:
         tunnel = Tunnel(tmp_path, hop.port)

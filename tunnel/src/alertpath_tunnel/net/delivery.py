@@ -76,11 +76,15 @@ class Delivery:
 
     async def mail(self, path: Path, relayed: frozenset[bytes]) -> Reply:
         """Begin a transaction; `relayed` are the extensions the client was told of. Raises Lost."""
-        if await self._take_upstream():
-            reply = await self._mail(path, relayed)
+        if await self._take_upstream() and not self._need_upstream().extensions.keys() >= relayed:
+            # Another forwarding address than the one we spoke for.
+            self._leave_upstream()
+            await self._take_upstream(needed=relayed)
+        if self._upstream:
+            reply = await self._mail(path)
             if reply is None:
                 # It had ended while it waited, and MAIL promised nobody anything: once more, over a new one.
-                reply = await self._mail(path, relayed) if await self._take_upstream(fresh=True) else None
+                reply = await self._mail(path) if await self._take_upstream(fresh=True, needed=relayed) else None
             if reply is not None:
                 return reply
         return tables.UNAVAILABLE
@@ -179,13 +183,9 @@ class Delivery:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    async def _mail(self, path: Path, relayed: frozenset[bytes]) -> Reply | None:
+    async def _mail(self, path: Path) -> Reply | None:
         """Return None if the connection turned out to have ended before."""
         upstream = self._need_upstream()
-        if not upstream.extensions.keys() >= relayed:
-            # Another forwarding address than the one we spoke for.
-            self._leave_upstream()
-            return tables.UNAVAILABLE
         self._passing, self._in_header, self._received_headers = False, True, 0
         self._transaction = transaction = Transaction(
             session=self._session,
@@ -278,10 +278,10 @@ class Delivery:
 
     # -- the next hop --------------------------------------------------------------------------------------------
 
-    async def _take_upstream(self, fresh: bool = False) -> bool:
+    async def _take_upstream(self, fresh: bool = False, needed: frozenset[bytes] = frozenset()) -> bool:
         if self._upstream is None and self._hop:
             try:
-                self._upstream = await self._pool.take(self._hop, self._config, fresh)
+                self._upstream = await self._pool.take(self._hop, self._config, fresh, needed)
             except Unavailable as error:
                 self.note("next hop unavailable", error)
         return self._upstream is not None

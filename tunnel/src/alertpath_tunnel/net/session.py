@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Mapping
 
 from alertpath_tunnel.config.model import Config
-from alertpath_tunnel.net.addresses import within
+from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.delivery import Delivery
 from alertpath_tunnel.net.examiner import Examiner
@@ -220,7 +220,7 @@ class Session:
         # Nobody is bothered on behalf of a client that has yet to begin TLS.
         if self._machine.tls_active or not self._machine.policy.tls_required:
             local = self._wire.get_extra("sockname")
-            address = str(local[0]) if isinstance(local, tuple) else None
+            address = plain(str(local[0])) if isinstance(local, tuple) else None
             available = await self._delivery.hello(asked_name(self._wire.get_extra("ssl_object")), address)
         if available is None:
             self._reply(tables.UNAVAILABLE)
