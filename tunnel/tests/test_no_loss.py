@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import Client, ScriptedHop, Tunnel
+from harness import Client, Pki, ScriptedHop, Tunnel
 from observe import children, eventually
 
 # The ordinary run kills a few times; ALERTPATH_KILLS=200 is the long one.
@@ -222,6 +222,68 @@ def test_clients_that_vanish_leave_nothing_behind(tmp_path: Path, reset: bool) -
             assert descriptors(tunnel.process.pid) <= before + 3
             assert hop.messages == []
             assert Client(tunnel.port).begin().deliver(b"\r\nx\r\n").startswith("250")
+
+
+# What a client has said of TLS when it goes: nothing, the beginning of a hello, what is none.
+HELLOS = [
+    b"",
+    b"\x16",
+    b"\x16\x03\x01\x02\x00\x01",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"\x80\x2e\x01\x00\x02",
+    b"EHLO x\r\n" * 100,
+]
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+@pytest.mark.parametrize("reset", [True, False])
+def test_clients_that_vanish_within_tls_leave_nothing_behind(tmp_path: Path, pki: Pki, mode: str, reset: bool) -> None:
+    """In the handshake, or after it without the farewell of TLS."""
+
+    def begin(port: int) -> Client:
+        client = Client(port)
+        if mode == "starttls":
+            client.begin()
+            assert client.ask(b"STARTTLS\r\n").startswith("220")
+        return client
+
+    def vanish(client: Client) -> None:
+        if reset:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client._stream.close()
+        os.close(client.socket.detach())
+
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.tls(pki, mode)
+        tunnel.config["timeouts"] = {"handshake": 2}
+        with tunnel.running():
+            (worker,) = children(tunnel.process.pid)
+            before, silent = descriptors(worker), []
+            for hello in HELLOS:
+                client = begin(tunnel.port)
+                client.send(hello)
+                vanish(client)
+                # This one stays, and says no more.
+                silent.append(begin(tunnel.port))
+                silent[-1].send(hello)
+            for stage in STAGES:
+                client = begin(tunnel.port)
+                client.start_tls(pki)
+                if mode == "implicit":
+                    client.reply()
+                for part in stage.split(b"|"):
+                    client.send(part)
+                    time.sleep(0.02)
+                vanish(client)
+            eventually(lambda: descriptors(worker) <= before + 3)
+            assert hop.messages == []
+            client = begin(tunnel.port)
+            client.start_tls(pki)
+            if mode == "implicit":
+                client.reply()
+            assert client.ask(b"EHLO x\r\n").startswith("250")
+            assert client.deliver(b"\r\nx\r\n").startswith("250")
 
 
 def test_a_client_that_vanishes_before_the_verdict_changes_nothing(tmp_path: Path) -> None:
