@@ -9,6 +9,7 @@ import copy
 import datetime
 import json
 import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -143,6 +144,38 @@ def test_errors_of_the_file_and_of_what_it_names_come_together(tmp_path: Path) -
     port = found["$.tunnels[0].port"]
     assert (port["value"], port["remedy"], port["kind"]) == ("0", "use 1 to 65535", "error")
     assert port["file"].endswith("check.json")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "socket"])
+def test_a_file_whose_reading_would_never_end_is_refused(tmp_path: Path, kind: str, pki: Pki) -> None:
+    spot = tmp_path / "x.key"
+    with socket.socket(socket.AF_UNIX) as bound:
+        match kind:
+            case "pipe":
+                os.mkfifo(spot, 0o600)
+            case "device":
+                spot.symlink_to("/dev/zero")
+            case "folder":
+                spot.mkdir(mode=0o700)
+            case _:
+                bound.bind(str(spot))
+        good = {"chain": str(pki.chain), "key": str(pki.key)}
+        for part in ("chain", "key", "password_file"):
+            told = check(tmp_path, {**rich(), "tunnels": [tls_tunnel({**good, part: str(spot)})]}).stderr
+            assert f"tls.certificate.{part}: is no regular file" in told
+        config = rich()
+        config["tunnels"] = [tls_tunnel(good, ca_certs=str(spot), crl_file=str(spot))]
+        config["upstreams"][0]["tls"]["ca_file"] = config["upstreams"][0]["auth"]["password_file"] = str(spot)  # type: ignore[index]
+        told = check(tmp_path, config).stderr
+        for key in ("ssl_options.ca_certs", "tls.ca_file", "auth.password_file"):
+            assert f"{key}: is no regular file" in told
+
+
+def tls_tunnel(certificate: dict[str, str], **options: str) -> dict[str, object]:
+    tunnel = copy.deepcopy(rich())["tunnels"][0]  # type: ignore[index]
+    tunnel["tls"]["certificate"] = certificate
+    tunnel["advanced_settings"] = {"ssl_options": {"cert_reqs": "CERT_REQUIRED", **options}} if options else {}
+    return tunnel  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("key", ["password", "password_file", "api_token", "keyphrase"])
