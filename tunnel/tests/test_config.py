@@ -137,6 +137,9 @@ ERRORS = [
         for key in ("address", "name")
         for host in ("a..b", "x" * 64 + ".example", ".x", "gate way", "ä.example", "127.0.0.1:25", "[::1]", "*.example")
     ),
+    ("upstreams.0.tls.certificate", {"chain": "/c", "key": "/k.key"}, "$.upstreams[0].tls.certificate"),
+    ("upstreams.0.tls", {"certificate": {"chain": "/c", "key": "/k"}}, "$.upstreams[0].tls.certificate.key"),
+    ("upstreams.0.tls", {"certificate": {"chain": "/c"}}, "$.upstreams[0].tls.certificate.key"),
     ("upstreams.0.tls.name", "smtp..example", "$.upstreams[0].tls.name"),
     ("upstreams.0.auth", {"user": "\ud800", "password_file": "/x"}, "$.upstreams[0].auth.user"),
     ("upstreams.0.tls", {"mode": "starttls", "ca_file": "credentials:../x"}, "$.upstreams[0].tls.ca_file"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -223,6 +224,37 @@ def test_a_next_hop_with_the_wrong_certificate_gets_no_mail(tmp_path: Path, pki:
             assert client.ask(b"EHLO x\r\n").startswith("421 4.4.1")
             assert "certificate" in str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
     assert not mailbox.messages
+
+
+class Demanding(Pki):
+    """The next hop's side asks for a certificate of its own CA."""
+
+    def server(self) -> ssl.SSLContext:
+        context = super().server()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.ca)
+        return context
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_a_next_hop_that_asks_for_a_certificate_gets_the_configured_one(tmp_path: Path, mode: str) -> None:
+    pki, other = Demanding(tmp_path / "pki"), Pki(tmp_path / "other")
+    with Mailbox(pki, mode).running() as mailbox:
+        tunnel = Tunnel(tmp_path, mailbox.port)
+        tunnel.upstream_tls(pki, mode)
+        with tunnel.running():
+            certificate = {}
+            for shown, good in ((None, False), (other, False), (pki, True)):
+                if shown:
+                    certificate |= {"chain": str(shown.chain), "key": str(shown.key)}
+                    tunnel.upstream_tls(pki, mode, certificate=certificate)
+                    tunnel.reload()
+                client = Client(tunnel.port)
+                client.reply()
+                assert client.ask(b"EHLO x\r\n").startswith("250" if good else "421 4.4.1")
+            assert client.deliver(CARD).startswith("250")
+            assert len(tunnel.journal("next hop unavailable")) == 2
+    assert len(mailbox.messages) == 1
 
 
 def test_what_arrives_while_the_next_hop_is_asked_counts_as_pipelining(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ class UpstreamTls:
     verify: bool
     ca: File | None
     name: str | None
+    certificate: Certificate | None  # ours, for a next hop that asks for one
     minimum_version: str
     accept_clear_text: bool
 

@@ -138,7 +138,7 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
         known = ", ".join(_SSL_VERSIONS)
         options.wrong("ssl_version", "is unknown or below TLS 1.2", f"use one of {known}, or leave it out")
     options.close()
-    certificate = _certificate(fields.child("certificate")) if fields.has("certificate") else None
+    certificate = read_certificate(fields.child("certificate")) if fields.has("certificate") else None
     if mode != "none" and certificate is None:
         fields.wrong("certificate", f"is needed with mode {mode}", "name chain and key, or set mode to none")
     if mode == "none" and requirement != "CERT_NONE":
@@ -169,7 +169,8 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
     return tls
 
 
-def _certificate(fields: Fields) -> Certificate:
+def read_certificate(fields: Fields) -> Certificate:
+    """Read a certificate chain and its key."""
     chain, key = file_field(fields, "chain", required=True), file_field(fields, "key", required=True)
     assert chain is not None
     assert key is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Auth, ForwardingAddress, Upstream, UpstreamTls
 from alertpath_tunnel.config.names import is_address, is_host_name
-from alertpath_tunnel.config.tunnels import VERSIONS, file_field
+from alertpath_tunnel.config.tunnels import VERSIONS, file_field, read_certificate
 
 
 def read_upstream(fields: Fields) -> Upstream:
@@ -51,9 +51,12 @@ def _tls(fields: Fields) -> UpstreamTls:
         verify=fields.boolean("verify", True),
         ca=file_field(fields, "ca_file", required=False),
         name=_host(fields, "name") if fields.has("name") else None,
+        certificate=read_certificate(fields.child("certificate")) if fields.has("certificate") else None,
         minimum_version=fields.choice("minimum_version", VERSIONS, "1.2"),
         accept_clear_text=fields.boolean("accept_clear_text", False),
     )
+    if tls.mode == "none" and tls.certificate:
+        fields.wrong("certificate", "is never shown with mode none", "set tls.mode to starttls or implicit")
     if tls.mode != "none" and not tls.verify:
         fields.wrong("verify", "lets anybody in the path read the mail", "set it to true with a ca_file", warning=True)
     fields.close()

@@ -9,7 +9,7 @@ import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from alertpath_tunnel.config.model import File, TunnelTls, UpstreamTls
+from alertpath_tunnel.config.model import Certificate, File, TunnelTls, UpstreamTls
 from alertpath_tunnel.config.problems import Problem
 from alertpath_tunnel.config.secrets import FileProblem, check_file, check_private, read_secret
 
@@ -37,19 +37,7 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.sni_callback = _remember
     context.set_ciphers(tls.ciphers or _CIPHERS)
-    password = read_secret(certificate.password) if certificate.password else b""
-    key = check_private(certificate.key)
-    try:
-        # The empty password keeps OpenSSL from asking the terminal for one.
-        context.load_cert_chain(check_file(certificate.chain), key, lambda: password)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        problem = Problem(
-            certificate.chain.at,
-            certificate.chain.name,
-            f"chain and key cannot be used: {_reason(error)}",
-            "check that both are PEM, belong together, and that password_file fits",
-        )
-        raise FileProblem(problem) from None
+    _load_certificate(context, certificate)
     context.verify_mode = _REQUIREMENTS[tls.client_certificates]
     if tls.client_ca:
         _load_ca(context, tls.client_ca.at, tls.client_ca.name, check_file(tls.client_ca))
@@ -71,6 +59,8 @@ def client_context(tls: UpstreamTls) -> ssl.SSLContext | None:
         _load_ca(context, tls.ca.at, tls.ca.name, check_file(tls.ca))
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if tls.certificate:
+        _load_certificate(context, tls.certificate)
     return context
 
 
@@ -90,6 +80,22 @@ def agreed(session: object) -> tuple[str, str] | None:
 def _remember(session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
     if name:
         _asked[session] = name.lower()
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    password = read_secret(certificate.password) if certificate.password else b""
+    key = check_private(certificate.key)
+    try:
+        # The empty password keeps OpenSSL from asking the terminal for one.
+        context.load_cert_chain(check_file(certificate.chain), key, lambda: password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        problem = Problem(
+            certificate.chain.at,
+            certificate.chain.name,
+            f"chain and key cannot be used: {_reason(error)}",
+            "check that both are PEM, belong together, and that password_file fits",
+        )
+        raise FileProblem(problem) from None
 
 
 def _load_ca(context: ssl.SSLContext, at: str, name: str, path: Path) -> None:
