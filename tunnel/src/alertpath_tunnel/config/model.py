@@ -56,6 +56,7 @@ class Tunnel:
     port: int
     tls: TunnelTls
     clients: tuple[Network, ...]
+    auth: str  # none, pass
     proxy_protocol: tuple[Network, ...]  # who must begin with a PROXY header, and is believed
     idle: int  # seconds
 

@@ -62,9 +62,12 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
         port=fields.integer("port", 1, 65535),
         tls=tls,
         clients=clients,
+        auth=fields.choice("auth", ("none", "pass"), "none"),
         proxy_protocol=read_networks(fields, "proxy_protocol"),
         idle=idle,
     )
+    if tunnel.auth == "pass" and tls.mode == "none":
+        fields.wrong("auth", "would take passwords in clear text", "set tls.mode to starttls or implicit")
     fields.close()
     return tunnel
 

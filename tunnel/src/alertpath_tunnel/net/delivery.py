@@ -50,6 +50,7 @@ class Delivery:
         self._journal = journal
         self._hop: NextHop | None = None
         self._upstream: UpstreamConnection | None = None
+        self._authenticated = False  # over this very connection, which the session keeps
         self._transaction: Transaction | None = None
         self._passing = False  # the next hop has begun to receive a message that is still on its way to us
         self._in_header = True
@@ -73,6 +74,19 @@ class Delivery:
         # Until MAIL others may use the connection: an idle session costs the next hop nothing.
         self._leave_upstream()
         return available
+
+    async def auth(self, event: events.Auth, relayed: frozenset[bytes]) -> Reply:
+        """Pass on AUTH, or the answer to a challenge, unread. Raises Lost."""
+        if event.first and not await self._take_upstream(fresh=True, needed=relayed | {b"AUTH"}):
+            return tables.UNAVAILABLE
+        reply = await self._need_upstream().auth(event.line, event.first)
+        if reply.code == 334:
+            return reply
+        if reply.positive:
+            self._authenticated = True
+        else:
+            self._leave_upstream()
+        return _final(reply)
 
     async def mail(self, path: Path, relayed: frozenset[bytes]) -> Reply:
         """Begin a transaction; `relayed` are the extensions the client was told of. Raises Lost."""
@@ -165,6 +179,7 @@ class Delivery:
 
     def leave(self, reply: Reply | None, reason: str) -> None:
         """The client is gone, or about to go."""
+        self._authenticated = False
         self.end(reason, reply)
         self._share.release()
         self._leave_upstream()
@@ -279,7 +294,8 @@ class Delivery:
     # -- the next hop --------------------------------------------------------------------------------------------
 
     async def _take_upstream(self, fresh: bool = False, needed: frozenset[bytes] = frozenset()) -> bool:
-        if self._upstream is None and self._hop:
+        # Without the connection over which the client authenticated itself it is nobody.
+        if self._upstream is None and self._hop and not self._authenticated:
             try:
                 self._upstream = await self._pool.take(self._hop, self._config, fresh, needed)
             except Unavailable as error:
@@ -307,6 +323,8 @@ class Delivery:
 
     def _leave_upstream(self) -> None:
         """Give the connection back; one within a transaction is broken off, which ends the transaction."""
+        if self._authenticated and self._upstream and self._upstream.usable:
+            return
         upstream, self._upstream = self._upstream, None
         if upstream:
             self._pool.give(upstream, self._config)

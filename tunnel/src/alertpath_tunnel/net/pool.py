@@ -58,6 +58,9 @@ class Pool:
         if not connection.usable:
             connection.abort()
             return
+        if connection.owned:
+            self._part(connection)
+            return
         connection.given_back()
         waiting = self._idle.setdefault(id(connection.hop), deque())
         waiting.append(connection)

@@ -180,6 +180,8 @@ class Session:
                 await self._hello()
             case events.StartTls():
                 await self._start_tls()
+            case events.Auth():
+                self._reply(await self._delivery.auth(event, self._machine.relayed))
             case events.Mail():
                 self._reply(await self._delivery.mail(event.path, self._machine.relayed))
             case events.Rcpt():

@@ -39,6 +39,7 @@ class UpstreamConnection:
         self.address = address
         self.messages = 0  # transactions begun
         self.reused = False
+        self.owned = False  # a client said AUTH over it: nobody else may ever use it
         self._loop = asyncio.get_running_loop()
         self._begun = self.idle_since = self._loop.time()
         self._wire = wire
@@ -62,6 +63,11 @@ class UpstreamConnection:
     def given_back(self) -> None:
         self.reused = True
         self.idle_since = self._loop.time()
+
+    async def auth(self, line: bytes, first: bool) -> Reply:
+        """Pass on what a client said of AUTH."""
+        self.owned = True
+        return await self._ask(self._session.auth(line, first))
 
     async def mail(self, path: Path) -> Reply:
         self.messages += 1

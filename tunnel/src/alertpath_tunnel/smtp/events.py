@@ -31,6 +31,14 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """What follows AUTH, or, when it is not the `first`, the answer to a challenge: for the next hop, unread."""
+
+    line: bytes
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     path: Path
 
@@ -87,4 +95,4 @@ NEED_DATA = NeedData()
 START_TLS = StartTls()
 DATA_START = DataStart()
 RESET = Reset()
-Event = NeedData | Hello | StartTls | Mail | Rcpt | DataStart | Part | Message | Reset | Closed
+Event = NeedData | Hello | StartTls | Auth | Mail | Rcpt | DataStart | Part | Message | Reset | Closed
