@@ -336,6 +336,7 @@ class Tunnel:
     def __init__(self, folder: Path, *next_hops: int) -> None:
         self.folder = folder
         self.port = free_port()
+        self.python = sys.executable
         self.options: list[str] = []
         self.passed: list[int] = []
         self.config = copy.deepcopy(BASE)
@@ -375,7 +376,7 @@ class Tunnel:
     def command(self) -> list[str]:
         """The service's command; the sockets in `passed` come to it as a service manager passes them."""
         run = ["-m", "alertpath_tunnel", "run", "--config", str(self.file), *self.options]
-        return [sys.executable, *(["-c", LAUNCHER, *map(str, self.passed), "--"] if self.passed else []), *run]
+        return [self.python, *(["-c", LAUNCHER, *map(str, self.passed), "--"] if self.passed else []), *run]
 
     def start(self, **environment: str) -> None:
         """Start, and wait for READY=1 on a notify socket of our own."""

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1]), str(HERE.parents[2] / "tunnel" / "tests")]
+sys.path[:0] = [str(HERE), str(HERE.parents[2] / "collections"), str(HERE.parents[2] / "tunnel" / "tests")]
 
 from tunnelbench import cases, footprint, room
 from tunnelbench.prepare import prepare

@@ -8,7 +8,6 @@ import socket
 import ssl
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from harness import Pki
 from .accounts import resident
 from .peers.base import Peer, Sinks
 from .peers.tunnel import VARIANTS, tunnel
+from .release import SYSTEM
 
 NAMES = ("idle/plain", "idle/tls", "start")
 HEAD = ("what", "peer", "median", "least to most")
@@ -107,7 +107,7 @@ def _reply(connection: socket.socket) -> None:
 
 def starts(home: Path, pki: Pki, sinks: Sinks, times: int) -> list[Figure]:
     """Measure the time from the service's command to its READY=1 (sd_notify(3)); and what Python alone takes."""
-    bare = [_seconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)) for _ in range(times)]
+    bare = [_seconds(lambda: subprocess.run([SYSTEM, "-c", "pass"], check=True)) for _ in range(times)]
     figures = [Figure("start", "Python alone", "s", bare)]
     for variant in (one for one in VARIANTS if not one.rules):
         taken = []

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from compiled_tunnel import package
-
+from . import release
 from .peers.tunnel import VARIANTS
 
 HARAKA = "Haraka@^3.3.4"
@@ -32,9 +31,11 @@ def prepare(names: set[str]) -> None:
 
     Raises SystemExit with what to do when that fails.
     """
-    if names & {variant.name for variant in VARIANTS if variant.compiled}:
-        print("compiling the tunnel, unless that is done", file=sys.stderr, flush=True)
-        package()
+    for compiled in sorted({variant.compiled for variant in VARIANTS if variant.name in names}):
+        print(
+            f"installing the tunnel{', compiled' if compiled else ''}, unless that is done", file=sys.stderr, flush=True
+        )
+        release.install(compiled)
     packages = missing_packages(names)
     if packages:
         apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=60"]

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
-_STEP = 256 * 1024  # what a session that may go on takes in before it asks again
+_STEP: Final = 256 * 1024  # what a session that may go on takes in before it asks again
 
 
 class Budget:

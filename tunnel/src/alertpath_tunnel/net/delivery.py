@@ -9,6 +9,7 @@ It knows nothing of the client's connection: a session asks it, and passes its r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from typing import Final
 
 from alertpath_tunnel.config.model import Config
 from alertpath_tunnel.net.budget import Share
@@ -22,7 +23,7 @@ from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 
-_LOOP = "too many Received headers"
+_LOOP: Final = "too many Received headers"
 
 
 class Delivery:

@@ -10,18 +10,19 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from alertpath_tunnel.config.model import Timeouts
 from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp import tables
 
 # Above this size a message is examined beside the event loop, so that others do not wait for it.
-_LARGE = 64 * 1024
+_LARGE: Final = 64 * 1024
 # A message has about four copies while it is examined: its texts, and they decoded. Only this part of all octets in
 # flight is examined at the same time; more threads would not make it faster, since Python runs one of them at a time.
-_PART = 4
+_PART: Final = 4
 # As many as asyncio itself would begin.
-_THREADS = min(32, (os.cpu_count() or 1) + 4)
+_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 
 Process = Callable[[bytes], Outcome]
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from typing import Final
 
 from alertpath_tunnel.config.model import Config, ForwardingAddress
 from alertpath_tunnel.net.runtime import NextHop
 from alertpath_tunnel.net.strand import Strand
 from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection, connect_one
 
-_SETBACK = 30  # seconds a forwarding address that failed is tried after the others
+_SETBACK: Final = 30  # seconds a forwarding address that failed is tried after the others
 
 
 class Pool:

@@ -11,6 +11,7 @@ import functools
 import socket
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from alertpath_tunnel.net import proxy
 from alertpath_tunnel.net.acceptor import Acceptor
@@ -21,13 +22,13 @@ from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import RunningTunnel, Runtime
 from alertpath_tunnel.net.session import Session
 from alertpath_tunnel.net.strand import Strand
-from alertpath_tunnel.net.wire import Wire
+from alertpath_tunnel.net.wire import Wire, protocol
 from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.journal import Journal
 from alertpath_tunnel.smtp import tables
 from alertpath_tunnel.smtp.reply import Reply
 
-_BACKLOG = 1024
+_BACKLOG: Final = 1024
 Address = tuple[str, int]
 
 
@@ -68,7 +69,7 @@ class Server:
                 self._listeners.append(Acceptor(opened, functools.partial(self._accept_balanced, tunnel)))
             else:
                 accept = functools.partial(self._accept, tunnel)
-                listener = await loop.create_server(functools.partial(Wire, accept), sock=opened, backlog=_BACKLOG)
+                listener = await loop.create_server(functools.partial(protocol, accept), sock=opened, backlog=_BACKLOG)
                 self._listeners.append(listener)
 
     def retire(self) -> None:
@@ -122,7 +123,7 @@ class Server:
             if within(peer, tunnel.tunnel.proxy_protocol):
                 client = await proxy.read_header(opened, self._runtime.config.timeouts.handshake)
             begin = functools.partial(self._begin, tunnel, plain(client) if client else peer)
-            await asyncio.get_running_loop().connect_accepted_socket(functools.partial(Wire, begin), opened)
+            await asyncio.get_running_loop().connect_accepted_socket(functools.partial(protocol, begin), opened)
         except (proxy.BadHeader, OSError, TimeoutError) as error:
             record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": peer}
             self._journal.write({**record, "reason": str(error) or type(error).__name__})

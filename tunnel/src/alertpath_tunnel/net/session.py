@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import traceback
 from collections.abc import Mapping
+from typing import Final
 
 from alertpath_tunnel.config.model import Config
 from alertpath_tunnel.net.addresses import plain, within
@@ -27,8 +28,8 @@ from alertpath_tunnel.smtp import events, tables
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.server import ServerSession
 
-_INTERNAL = Reply(421, (b"4.3.0 Internal error, closing",))
-_numbers = itertools.count(1)
+_INTERNAL: Final = Reply(421, (b"4.3.0 Internal error, closing",))
+_numbers: Final = itertools.count(1)
 
 
 class Session:

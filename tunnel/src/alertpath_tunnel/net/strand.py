@@ -4,14 +4,15 @@
 """Runs a coroutine within the callbacks that bring what it waits for.
 
 A task that waits for octets costs a future, a callback and a turn of the event loop each time; a session waits a dozen
-times for a message. A strand waits by `pause`, and whoever calls `resume` runs it on at once. It may also await what
+times for a message. A strand waits by `PAUSE`, and whoever calls `resume` runs it on at once. It may also await what
 any task may, futures included, with one exception: what asks for the current task, as asyncio.timeout does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from typing import Final
 
 _running: Strand | None = None
 
@@ -20,6 +21,15 @@ def running() -> Strand:
     """Return the strand that runs now."""
     assert _running is not None, "only a strand can wait here"
     return _running
+
+
+class _Pause:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+PAUSE: Final = _Pause()
+"""What a strand awaits to wait until it is resumed."""
 
 
 class Strand:

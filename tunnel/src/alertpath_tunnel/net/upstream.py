@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from typing import Final, cast
 
 from alertpath_tunnel.config.model import Config, ForwardingAddress, Timeouts
 from alertpath_tunnel.net.runtime import NextHop, identity
 from alertpath_tunnel.net.tls import agreed
-from alertpath_tunnel.net.wire import Wire
+from alertpath_tunnel.net.wire import Wire, protocol
 from alertpath_tunnel.smtp.client import ClientSession, ProtocolError
 from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ClientState
 
-_QUIT_TIMEOUT = 5
-_CHUNK = 256 * 1024  # octets handed to the transport at once: it copies what the peer does not take
+_QUIT_TIMEOUT: Final = 5
+_CHUNK: Final = 256 * 1024  # octets handed to the transport at once: it copies what the peer does not take
 
 
 class Unavailable(Exception):
@@ -226,5 +227,5 @@ async def connect_one(hop: NextHop, address: ForwardingAddress, config: Config) 
 
 async def _dial(address: ForwardingAddress, timeout: float) -> Wire:
     async with asyncio.timeout(timeout):
-        _transport, wire = await asyncio.get_running_loop().create_connection(Wire, address.address, address.port)
-    return wire
+        _transport, wire = await asyncio.get_running_loop().create_connection(protocol, address.address, address.port)
+    return cast("Wire", wire)

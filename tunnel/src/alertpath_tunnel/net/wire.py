@@ -9,18 +9,20 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
-from alertpath_tunnel.net.pause import pause
-from alertpath_tunnel.net.strand import Strand, running
+from alertpath_tunnel.net.strand import PAUSE, Strand, running
 
-_HIGH = 256 * 1024  # octets read ahead before reading pauses
-_MANY = 256  # pieces of them: one that comes octet by octet weighs many times what it holds
-_LINGER = 5  # seconds a peer has to take what we said last
+_HIGH: Final = 256 * 1024  # octets read ahead before reading pauses
+_MANY: Final = 256  # pieces of them: one that comes octet by octet weighs many times what it holds
+_LINGER: Final = 5  # seconds a peer has to take what we said last
 
 
-class Wire(asyncio.Protocol):
-    """Used by one strand at a time."""
+class Wire:
+    """Used by one strand at a time.
+
+    It is a protocol of asyncio's in all but its base class, which would cost the compiled one its fields in memory.
+    """
 
     def __init__(self, on_connect: Callable[[Wire], None] | None = None) -> None:
         self._on_connect = on_connect
@@ -138,7 +140,7 @@ class Wire(asyncio.Protocol):
         """Return at least one octet, or nothing at the end. Raises TimeoutError at `deadline`, a time of the loop."""
         while not (self._buffered or self._ended or self._interrupted):
             self._wait_until(deadline)
-            await pause()
+            await PAUSE
         self._interrupted = False
         return self.take()
 
@@ -165,7 +167,7 @@ class Wire(asyncio.Protocol):
         """Wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
         while self._write_paused:
             self._wait_until(deadline)
-            await pause()
+            await PAUSE
             if self._lost:
                 raise ConnectionResetError("the connection is lost")
 
@@ -177,7 +179,7 @@ class Wire(asyncio.Protocol):
         self._in_tls = True
         transport = await self._loop.start_tls(
             self._transport,
-            self,
+            cast("asyncio.Protocol", self),
             context,
             server_side=server_name is None,
             server_hostname=server_name,
@@ -205,3 +207,8 @@ class Wire(asyncio.Protocol):
         self._closed = True
         if self._transport:
             self._transport.abort()
+
+
+def protocol(on_connect: Callable[[Wire], None] | None = None) -> asyncio.Protocol:
+    """Return a new wire as what asyncio asks for."""
+    return cast("asyncio.Protocol", Wire(on_connect))

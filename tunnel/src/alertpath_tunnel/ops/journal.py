@@ -14,6 +14,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.levels import classify, wanted
@@ -21,9 +22,9 @@ from alertpath_tunnel.ops.sink import Sink
 from alertpath_tunnel.rules.message import Outcome
 from alertpath_tunnel.smtp.reply import Reply
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-_ENHANCED = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_MESSAGE_ID: Final = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_ENHANCED: Final = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
 class Journal:

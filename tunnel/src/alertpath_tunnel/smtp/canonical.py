@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import re2
 
 _OPTIONS = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1  # an octet is a character, whatever it is
 # In whole lines: a CR or LF of its own, NUL, a line that begins with a dot. One pass in linear time.
-_ODD = re2.compile(rb"\r[^\n]|[^\r]\n|\x00|\n\.", _OPTIONS)
-LAST_LINE = b".\r\n"
+_ODD: Final = re2.compile(rb"\r[^\n]|[^\r]\n|\x00|\n\.", _OPTIONS)
+LAST_LINE: Final = b".\r\n"
 """Ends the data (RFC 5321 4.1.1.4)."""
 
-has_control = re.compile(rb"[\x00-\x1f\x7f]").search
+has_control: Final = re.compile(rb"[\x00-\x1f\x7f]").search
 """Whether a line has a control character. Octets in, a match or None out."""
 
 

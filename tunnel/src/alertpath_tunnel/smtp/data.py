@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from alertpath_tunnel.smtp import canonical, tables
 from alertpath_tunnel.smtp.reply import Reply
 
-_END = b"\r\n" + canonical.LAST_LINE
+_END: Final = b"\r\n" + canonical.LAST_LINE
 
 
 @dataclass(frozen=True, slots=True)

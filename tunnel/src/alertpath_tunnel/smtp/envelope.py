@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Final
 
 from alertpath_tunnel.smtp import tables
 from alertpath_tunnel.smtp.reply import Reply
 
 _QUOTED = rb'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"'
-_PATH = re.compile(rb" *<(?P<address>(?:" + _QUOTED + rb'|[^<>"\\\x00-\x20\x7f])*)>(?P<rest> .*)?')
-_SOURCE_ROUTE = re.compile(rb"@[^,:]+(?:,@[^,:]+)*:")
+_PATH: Final = re.compile(rb" *<(?P<address>(?:" + _QUOTED + rb'|[^<>"\\\x00-\x20\x7f])*)>(?P<rest> .*)?')
+_SOURCE_ROUTE: Final = re.compile(rb"@[^,:]+(?:,@[^,:]+)*:")
 _XTEXT = rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})"
-_VALUES = {
+_VALUES: Final = {
     b"SIZE": re.compile(rb"[0-9]{1,20}"),
     b"BODY": re.compile(rb"7BIT|8BITMIME", re.IGNORECASE),
     b"RET": re.compile(rb"FULL|HDRS", re.IGNORECASE),

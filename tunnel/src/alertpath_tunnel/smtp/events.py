@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from alertpath_tunnel.smtp.data import Received
 from alertpath_tunnel.smtp.envelope import Path
@@ -91,8 +92,8 @@ class Closed:
     reply: Reply | None
 
 
-NEED_DATA = NeedData()
-START_TLS = StartTls()
-DATA_START = DataStart()
-RESET = Reset()
+NEED_DATA: Final = NeedData()
+START_TLS: Final = StartTls()
+DATA_START: Final = DataStart()
+RESET: Final = Reset()
 Event = NeedData | Hello | StartTls | Auth | Mail | Rcpt | DataStart | Part | Message | Reset | Closed

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
-_CONTROL = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
+_CONTROL: Final = bytes(octet if 32 <= octet < 127 or octet == 9 or octet > 127 else 63 for octet in range(256))
 # Code, then a separator and the text, or neither (RFC 5321 4.2). Some servers end their lines by LF alone.
-_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?\n", re.DOTALL)
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*?))?\r?\n", re.DOTALL)
 # A reply of one line without control characters, which nearly all are.
-_PLAIN = re.compile(rb"([2-5][0-9]{2}) ([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
+_PLAIN: Final = re.compile(rb"([2-5][0-9]{2}) ([^\x00-\x08\x0a-\x1f\x7f]*)\r\n")
 
 
 class BadReply(Exception):
@@ -33,11 +35,21 @@ class Reply:
     @property
     def octets(self) -> bytes:
         """The reply as it goes on the wire; control characters become `?`, so that no text can end a line."""
-        head = str(self.code).encode()
-        if len(self.lines) == 1:
-            return head + b" " + self.lines[0].translate(_CONTROL) + b"\r\n"
-        clean = [line.translate(_CONTROL) for line in self.lines] or [b""]
-        return b"".join([head + b"-" + line + b"\r\n" for line in clean[:-1]]) + head + b" " + clean[-1] + b"\r\n"
+        return _written(self.code, self.lines)
+
+
+# The same few replies go out, and come in, again and again.
+@lru_cache(maxsize=256)
+def _written(code: int, lines: tuple[bytes, ...]) -> bytes:
+    head = str(code).encode()
+    clean = [line.translate(_CONTROL) for line in lines] or [b""]
+    return b"".join([head + b"-" + line + b"\r\n" for line in clean[:-1]]) + head + b" " + clean[-1] + b"\r\n"
+
+
+@lru_cache(maxsize=256)
+def _plain(octets: bytes) -> Reply | None:
+    found = _PLAIN.fullmatch(octets)
+    return Reply(int(found[1]), (found[2],)) if found else None
 
 
 class ReplyReader:
@@ -61,10 +73,10 @@ class ReplyReader:
     def next(self) -> Reply | None:
         """Return the next complete reply, or None. Raises BadReply."""
         if not self._lines and len(self._buffer) <= self._line_limit:
-            plain = _PLAIN.fullmatch(self._buffer)
+            plain = _plain(self._buffer)
             if plain:
                 self._buffer = b""
-                return Reply(int(plain[1]), (plain[2],))
+                return plain
         while end := self._buffer.find(b"\n") + 1:
             line, self._buffer = self._buffer[:end], self._buffer[end:]
             if self._take(line):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from alertpath_tunnel.smtp import canonical, envelope, events, tables
 from alertpath_tunnel.smtp.data import DataReader
@@ -16,8 +17,8 @@ from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ServerState
 
 # RFC 4954 4 and 8: a mechanism, perhaps with an initial response; the answer to a challenge, or the end of it.
-_AUTH = re.compile(rb"[A-Za-z0-9_-]{1,20}(?: (?:=|[A-Za-z0-9+/]+={0,2}))?")
-_ANSWER = re.compile(rb"[A-Za-z0-9+/]*={0,2}|\*")
+_AUTH: Final = re.compile(rb"[A-Za-z0-9_-]{1,20}(?: (?:=|[A-Za-z0-9+/]+={0,2}))?")
+_ANSWER: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}|\*")
 
 
 @dataclass(frozen=True, slots=True)

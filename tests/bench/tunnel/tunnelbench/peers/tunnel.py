@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from compiled_tunnel import package
 from harness import Pki, Tunnel, free_port
 
+from .. import release
 from .base import Peer, Sinks
 
 
@@ -69,6 +69,6 @@ def tunnel(home: Path, pki: Pki, sinks: Sinks, variant: Variant) -> Iterator[Pee
     ports = _sides(service, pki, sinks, variant.rules)
     service.config["limits"] = {"connections_per_client": 5000, "connections": 10000}
     service.options = ["--workers", str(variant.workers)]
-    environment = {"PYTHONPATH": str(package())} if variant.compiled else {}
-    with service.running(**environment):
+    service.python = str(release.python(variant.compiled))
+    with service.running(PYTHONPATH=""):
         yield Peer(variant.name, ports, [service.process.pid], variant.workers)
