@@ -121,6 +121,20 @@ ERRORS = [
     ("tunnels.0.advanced_settings.ssl_options", "{", "$.tunnels[0].advanced_settings.ssl_options"),
     (
         "tunnels.0.advanced_settings.ssl_options",
+        '{"cert_reqs": 1, "cert_reqs": 2}',
+        "$.tunnels[0].advanced_settings.ssl_options",
+    ),
+    ("tunnels.0.advanced_settings", "{", "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", "[]", "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", 7, "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", '{"idle": 5}', "$.tunnels[0].advanced_settings.idle"),
+    (
+        "tunnels.0.advanced_settings",
+        '{"idle_connection_timeout": 0}',
+        "$.tunnels[0].advanced_settings.idle_connection_timeout",
+    ),
+    (
+        "tunnels.0.advanced_settings.ssl_options",
         {"ssl_version": "PROTOCOL_SSLv3"},
         "$.tunnels[0].advanced_settings.ssl_options.ssl_version",
     ),
@@ -177,6 +191,20 @@ ERRORS = [
 @pytest.mark.parametrize(("path", "value", "at"), ERRORS, ids=[f"{path} {value}" for path, value, _ in ERRORS])
 def test_errors_have_a_place(path: str, value: object, at: str) -> None:
     assert at in problems(change(path, value))
+
+
+def test_advanced_settings_are_an_object_or_text_and_so_is_what_is_in_them() -> None:
+    options = {"cert_reqs": "CERT_OPTIONAL", "ca_certs": "/ca.pem"}
+    tls = {"mode": "implicit", "certificate": {"chain": "/c", "key": "/k.key"}}
+    for inner in (options, json.dumps(options)):
+        settings = {"idle_connection_timeout": 7, "ssl_options": inner}
+        for outer in (settings, json.dumps(settings)):
+            changed = change("tunnels.0", {**base()["tunnels"][0], "tls": tls, "advanced_settings": outer})
+            changed["upstreams"][0]["tls"]["accept_clear_text"] = True  # type: ignore[index]
+            (tunnel,) = parse(json.dumps(changed), Path("x.json"))[0].tunnels
+            assert (tunnel.idle, tunnel.tls.client_certificates) == (7, "CERT_OPTIONAL")
+            assert tunnel.tls.client_ca
+            assert tunnel.tls.client_ca.at == "$.tunnels[0].advanced_settings.ssl_options.ca_certs"
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", '{"tunnels": [], "tunnels": []}', "[" * 100_000])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 from ipaddress import ip_address, ip_network
@@ -13,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, TunnelTls
 from alertpath_tunnel.config.names import is_address
+from alertpath_tunnel.config.text import NotJson, read_json
 
 _CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
 VERSIONS = ("1.2", "1.3")
@@ -41,8 +41,8 @@ def file_field(fields: Fields, key: str, required: bool) -> File | None:
 
 def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunnel:
     """Read one tunnel; `interfaces` maps names to addresses."""
-    settings = fields.child("advanced_settings")
-    options = _ssl_options(settings)
+    settings = _object_or_text(fields, "advanced_settings")
+    options = _object_or_text(settings, "ssl_options")
     idle = settings.integer("idle_connection_timeout", 1, 86400, 30)
     for key in ("default_window_size", "default_max_packet_size"):
         if settings.has(key):
@@ -115,16 +115,16 @@ def read_networks(fields: Fields, key: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _ssl_options(settings: Fields) -> Fields:
-    """Return `ssl_options`, which DSG stores as JSON within a string and people write as an object."""
-    value = settings.raw("ssl_options")
+def _object_or_text(fields: Fields, key: str) -> Fields:
+    """Return the object at `key`, which DSG stores as JSON within a string and people write as it is."""
+    value = fields.raw(key)
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            settings.wrong("ssl_options", f"is no JSON: {error}", "write an object")
+            value = read_json(value)
+        except NotJson as error:
+            fields.wrong(key, f"is no JSON: {error}", "write an object")
             value = None
-    return Fields({} if value is None else value, settings.at("ssl_options"), settings.problems)
+    return Fields({} if value is None else value, fields.at(key), fields.problems)
 
 
 def _tls(fields: Fields, options: Fields) -> TunnelTls:

@@ -103,7 +103,7 @@ class Pool:
                 reasons.append(f"{address.endpoint}: {error or type(error).__name__}")
             else:
                 self._failed.pop(address, None)
-                lacks = needed - connection.extensions.keys()
+                lacks = needed.difference(connection.extensions)
                 if not lacks:
                     return connection
                 self.give(connection, config)
