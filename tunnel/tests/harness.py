@@ -81,7 +81,8 @@ class Mailbox:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        return AuthResult(success=(data.login.decode(), data.password.decode()) == self.credentials)
+        # Not handled: a refusal is for the server to say.
+        return AuthResult(success=(data.login.decode(), data.password.decode()) == self.credentials, handled=False)
 
     def _knock(self) -> None:
         with socket.create_connection(("127.0.0.1", self.port), 5) as raw:

@@ -121,6 +121,20 @@ ERRORS = [
     ("tunnels.0.advanced_settings.ssl_options", "{", "$.tunnels[0].advanced_settings.ssl_options"),
     (
         "tunnels.0.advanced_settings.ssl_options",
+        '{"cert_reqs": 1, "cert_reqs": 2}',
+        "$.tunnels[0].advanced_settings.ssl_options",
+    ),
+    ("tunnels.0.advanced_settings", "{", "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", "[]", "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", 7, "$.tunnels[0].advanced_settings"),
+    ("tunnels.0.advanced_settings", '{"idle": 5}', "$.tunnels[0].advanced_settings.idle"),
+    (
+        "tunnels.0.advanced_settings",
+        '{"idle_connection_timeout": 0}',
+        "$.tunnels[0].advanced_settings.idle_connection_timeout",
+    ),
+    (
+        "tunnels.0.advanced_settings.ssl_options",
         {"ssl_version": "PROTOCOL_SSLv3"},
         "$.tunnels[0].advanced_settings.ssl_options.ssl_version",
     ),
@@ -132,6 +146,16 @@ ERRORS = [
     ("interfaces.ethSRV0", ["somewhere"], "$.interfaces.ethSRV0[0]"),
     ("upstreams.0.forwarding_addresses", [], "$.upstreams[0].forwarding_addresses"),
     ("upstreams.0.forwarding_addresses.0", {"port": 25}, "$.upstreams[0].forwarding_addresses[0].address"),
+    *(
+        (f"upstreams.0.forwarding_addresses.0.{key}", host, f"$.upstreams[0].forwarding_addresses[0].{key}")
+        for key in ("address", "name")
+        for host in ("a..b", "x" * 64 + ".example", ".x", "gate way", "ä.example", "127.0.0.1:25", "[::1]", "*.example")
+    ),
+    ("upstreams.0.tls.certificate", {"chain": "/c", "key": "/k.key"}, "$.upstreams[0].tls.certificate"),
+    ("upstreams.0.tls", {"certificate": {"chain": "/c", "key": "/k"}}, "$.upstreams[0].tls.certificate.key"),
+    ("upstreams.0.tls", {"certificate": {"chain": "/c"}}, "$.upstreams[0].tls.certificate.key"),
+    ("upstreams.0.tls.name", "smtp..example", "$.upstreams[0].tls.name"),
+    ("upstreams.0.auth", {"user": "\ud800", "password_file": "/x"}, "$.upstreams[0].auth.user"),
     ("upstreams.0.tls", {"mode": "starttls", "ca_file": "credentials:../x"}, "$.upstreams[0].tls.ca_file"),
     ("services.0.type", "HTTP", "$.services[0].type"),
     ("services.0.hostnames", {}, "$.services[0].hostnames"),
@@ -159,6 +183,7 @@ ERRORS = [
     ("limits.message_bytes", 2**30, "$.limits.bytes_in_flight"),
     ("limits.mime_depth", 1000, "$.limits.mime_depth"),
     ("timeouts.forever", 1, "$.timeouts.forever"),
+    ("timeouts.hang", 1, "$.timeouts.hang"),
     ("surprise", 1, "$.surprise"),
 ]
 
@@ -166,6 +191,20 @@ ERRORS = [
 @pytest.mark.parametrize(("path", "value", "at"), ERRORS, ids=[f"{path} {value}" for path, value, _ in ERRORS])
 def test_errors_have_a_place(path: str, value: object, at: str) -> None:
     assert at in problems(change(path, value))
+
+
+def test_advanced_settings_are_an_object_or_text_and_so_is_what_is_in_them() -> None:
+    options = {"cert_reqs": "CERT_OPTIONAL", "ca_certs": "/ca.pem"}
+    tls = {"mode": "implicit", "certificate": {"chain": "/c", "key": "/k.key"}}
+    for inner in (options, json.dumps(options)):
+        settings = {"idle_connection_timeout": 7, "ssl_options": inner}
+        for outer in (settings, json.dumps(settings)):
+            changed = change("tunnels.0", {**base()["tunnels"][0], "tls": tls, "advanced_settings": outer})
+            changed["upstreams"][0]["tls"]["accept_clear_text"] = True  # type: ignore[index]
+            (tunnel,) = parse(json.dumps(changed), Path("x.json"))[0].tunnels
+            assert (tunnel.idle, tunnel.tls.client_certificates) == (7, "CERT_OPTIONAL")
+            assert tunnel.tls.client_ca
+            assert tunnel.tls.client_ca.at == "$.tunnels[0].advanced_settings.ssl_options.ca_certs"
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", '{"tunnels": [], "tunnels": []}', "[" * 100_000])

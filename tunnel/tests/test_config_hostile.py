@@ -9,11 +9,14 @@ import copy
 import datetime
 import json
 import os
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
 from alertpath_tunnel.cli import main
 from alertpath_tunnel.config.load import parse
+from alertpath_tunnel.config.names import is_address, is_host_name
 from alertpath_tunnel.config.problems import ConfigError, Problem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -143,6 +146,38 @@ def test_errors_of_the_file_and_of_what_it_names_come_together(tmp_path: Path) -
     assert port["file"].endswith("check.json")
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "socket"])
+def test_a_file_whose_reading_would_never_end_is_refused(tmp_path: Path, kind: str, pki: Pki) -> None:
+    spot = tmp_path / "x.key"
+    with socket.socket(socket.AF_UNIX) as bound:
+        match kind:
+            case "pipe":
+                os.mkfifo(spot, 0o600)
+            case "device":
+                spot.symlink_to("/dev/zero")
+            case "folder":
+                spot.mkdir(mode=0o700)
+            case _:
+                bound.bind(str(spot))
+        good = {"chain": str(pki.chain), "key": str(pki.key)}
+        for part in ("chain", "key", "password_file"):
+            told = check(tmp_path, {**rich(), "tunnels": [tls_tunnel({**good, part: str(spot)})]}).stderr
+            assert f"tls.certificate.{part}: is no regular file" in told
+        config = rich()
+        config["tunnels"] = [tls_tunnel(good, ca_certs=str(spot), crl_file=str(spot))]
+        config["upstreams"][0]["tls"]["ca_file"] = config["upstreams"][0]["auth"]["password_file"] = str(spot)  # type: ignore[index]
+        told = check(tmp_path, config).stderr
+        for key in ("ssl_options.ca_certs", "tls.ca_file", "auth.password_file"):
+            assert f"{key}: is no regular file" in told
+
+
+def tls_tunnel(certificate: dict[str, str], **options: str) -> dict[str, object]:
+    tunnel = copy.deepcopy(rich())["tunnels"][0]  # type: ignore[index]
+    tunnel["tls"]["certificate"] = certificate
+    tunnel["advanced_settings"] = {"ssl_options": {"cert_reqs": "CERT_REQUIRED", **options}} if options else {}
+    return tunnel  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("key", ["password", "password_file", "api_token", "keyphrase"])
 def test_a_secret_in_the_wrong_place_is_not_repeated(key: str) -> None:
     config = base()
@@ -220,6 +255,21 @@ def test_cipher_suites_take_every_separator(separator: str) -> None:
         Path("x.json"),
     )
     assert config.tunnels[0].tls.ciphers == "ECDHE-RSA-AES256-GCM-SHA384:ECDHE+CHACHA20"
+
+
+@pytest.mark.parametrize(
+    "ciphers", ["aNULL", "ALL", "AECDH-AES256-SHA", "CAMELLIA", "ECDHE-RSA-AES128-GCM-SHA256 ADH-AES128-SHA"]
+)
+def test_no_cipher_without_a_certificate_is_let_in(ciphers: str) -> None:
+    assert "$.tunnels[0].tls.ciphers" in problems(change("tunnels.0.tls", {**TLS, "ciphers": ciphers}))
+
+
+@given(st.from_regex(r"[a-z.:%_-]{1,20}") | st.text(max_size=12) | st.ip_addresses().map(str))
+def test_whatever_passes_for_a_host_can_be_looked_up_and_asked_for(host: str) -> None:
+    if is_address(host) or is_host_name(host):
+        host.encode("idna")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=host)
 
 
 def test_a_revocation_list_must_be_one(tmp_path: Path, pki: Pki) -> None:

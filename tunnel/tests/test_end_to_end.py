@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+import ssl
 import threading
 import time
 from pathlib import Path
@@ -224,6 +226,37 @@ def test_a_next_hop_with_the_wrong_certificate_gets_no_mail(tmp_path: Path, pki:
     assert not mailbox.messages
 
 
+class Demanding(Pki):
+    """The next hop's side asks for a certificate of its own CA."""
+
+    def server(self) -> ssl.SSLContext:
+        context = super().server()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.ca)
+        return context
+
+
+@pytest.mark.parametrize("mode", ["starttls", "implicit"])
+def test_a_next_hop_that_asks_for_a_certificate_gets_the_configured_one(tmp_path: Path, mode: str) -> None:
+    pki, other = Demanding(tmp_path / "pki"), Pki(tmp_path / "other")
+    with Mailbox(pki, mode).running() as mailbox:
+        tunnel = Tunnel(tmp_path, mailbox.port)
+        tunnel.upstream_tls(pki, mode)
+        with tunnel.running():
+            certificate = {}
+            for shown, good in ((None, False), (other, False), (pki, True)):
+                if shown:
+                    certificate |= {"chain": str(shown.chain), "key": str(shown.key)}
+                    tunnel.upstream_tls(pki, mode, certificate=certificate)
+                    tunnel.reload()
+                client = Client(tunnel.port)
+                client.reply()
+                assert client.ask(b"EHLO x\r\n").startswith("250" if good else "421 4.4.1")
+            assert client.deliver(CARD).startswith("250")
+            assert len(tunnel.journal("next hop unavailable")) == 2
+    assert len(mailbox.messages) == 1
+
+
 def test_what_arrives_while_the_next_hop_is_asked_counts_as_pipelining(tmp_path: Path) -> None:
     with ScriptedHop(GREET=ScriptedHop.SLOW + b"220 hop\r\n").running() as hop:
         tunnel = Tunnel(tmp_path, hop.port)
@@ -425,6 +458,28 @@ def test_host_names_choose_the_next_hop(tmp_path: Path, pki: Pki) -> None:
             client.ask(b"EHLO x\r\n")
             assert client.deliver(CARD).startswith("250")
     assert (len(named.messages), len(other.messages)) == (1, 1)
+
+
+def test_the_address_that_the_client_connected_to_chooses_where_no_name_does(tmp_path: Path, pki: Pki) -> None:
+    hops = [ScriptedHop() for _ in range(3)]
+    with contextlib.ExitStack() as stack:
+        named, at, other = (stack.enter_context(hop.running()) for hop in hops)
+        tunnel = Tunnel(tmp_path, other.port)
+        tunnel.tls(pki, "implicit")
+        tunnel.tunnel["interface"] = ["127.0.0.2", "127.0.0.3", "::1"]
+        for name, hop in (("named", named), ("at", at)):
+            addresses = [{"address": "127.0.0.1", "port": hop.port}]
+            tunnel.config["upstreams"].append({**tunnel.upstream, "name": name, "forwarding_addresses": addresses})  # type: ignore[attr-defined]
+        tunnel.service["hostnames"] = {"LocalHost.": "named", "127.0.0.3": "at", "0:0::1": "at", "*": "u"}
+        context = pki.client()
+        context.check_hostname = False
+        with tunnel.running():
+            for address, name in (("127.0.0.3", "localhost"), ("127.0.0.3", ""), ("::1", ""), ("127.0.0.2", "")):
+                client = Client(tunnel.port, address)
+                client.socket = context.wrap_socket(client.socket, server_hostname=name or "elsewhere.example")
+                client._stream = client.socket.makefile("rb")
+                assert client.begin().deliver(b"\r\nx\r\n").startswith("250")
+    assert [len(hop.messages) for hop in hops] == [1, 2, 1]
 
 
 def test_ipv6(tmp_path: Path, pki: Pki) -> None:

@@ -105,6 +105,47 @@ def test_a_next_hop_out_of_step_is_left(tmp_path: Path, stage: str, garbage: byt
         assert client.closed()
 
 
+class Hasty(ScriptedHop):
+    """Says something more, unasked, a moment after its reply to `after`."""
+
+    def __init__(self, after: str, more: bytes) -> None:
+        super().__init__()
+        self._after, self._more = after, more
+
+    def _say(self, connection: socket.socket, word: str) -> bool:
+        goes_on = super()._say(connection, word)
+        if word == self._after:
+            time.sleep(0.05)
+            connection.sendall(self._more)
+        return goes_on
+
+
+@pytest.mark.parametrize("more", [b"250 2.0.0 taken\r\n", b"550 5.7.1 no\r\n", b"250-half"])
+@pytest.mark.parametrize("after", ["MAIL", "RCPT", "DATA"])
+def test_what_a_next_hop_says_unasked_is_no_reply(tmp_path: Path, after: str, more: bytes) -> None:
+    """Behind the 354 it would have been taken for the verdict on a message of which a part was yet to be sent."""
+    with Hasty(after, more).running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.service["profiles"] = []
+        tunnel.config["limits"] = {"part_bytes": 2000}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            replies = [client.ask(b"MAIL FROM:<a@b>\r\n")]
+            time.sleep(0.2 if after == "MAIL" else 0)
+            replies.append(client.ask(b"RCPT TO:<c@d>\r\n"))
+            if after != "MAIL":
+                time.sleep(0.2)
+                replies.append(client.ask(b"DATA\r\n"))
+                # Large enough to be passed on, for which the next hop is told DATA.
+                client.send(b"Subject: x\r\n\r\n" + b"a line of the first part\r\n" * 200)
+                time.sleep(0.2)
+                replies.append(client.ask(b".\r\n"))
+            assert replies[-1].startswith("421 4.4.2")
+            assert {reply[:3] for reply in replies[:-1]} <= {"250", "354"}
+            assert "out of turn" in str(tunnel.wait_journal()[0]["reason"])
+    assert hop.messages == []
+
+
 @pytest.mark.parametrize(
     "command",
     [b"MAIL FROM:<a@b\r>", b"MAIL FROM:<a@b> SIZE=1\0", b"MAIL FROM:<a@b\x7f>", b"MAIL FROM:<\x01@b>",
@@ -230,11 +271,23 @@ def test_too_many_recipients_and_too_many_errors(tmp_path: Path) -> None:
         client.ask(b"MAIL FROM:<a@b>\r\n")
         codes = [client.ask(b"RCPT TO:<r%d@b>\r\n" % number)[:9] for number in range(4)]
         assert codes == ["250 2.1.5", "250 2.1.5", "250 2.1.5", "452 4.5.3"]
-        for _ in range(2):
+        for _ in range(3):
             assert client.ask(b"NONSENSE\r\n").startswith("500")
         assert client.ask(b"NONSENSE\r\n").startswith("500")
         assert client.reply().startswith("421 4.7.0")
         assert client.closed()
+
+
+def test_whoever_names_far_too_many_recipients_in_one_go_reaches_the_first_of_them(tmp_path: Path) -> None:
+    """To be refused every time for those that are too many would be never to get anything through."""
+    with between(tmp_path, recipients=100, errors=5) as (tunnel, hop):
+        client = Client(tunnel.port).begin()
+        many = b"".join(b"RCPT TO:<r%d@b>\r\n" % number for number in range(400))
+        client.send(b"MAIL FROM:<a@b>\r\n" + many + b"DATA\r\n")
+        replies = [client.reply()[:3] for _ in range(402)]
+        assert replies == ["250"] * 101 + ["452"] * 300 + ["354"]
+        assert client.ask(b"\r\nx\r\n.\r\n").startswith("250")
+    assert len(hop.messages) == 1
 
 
 # -- slow ------------------------------------------------------------------------------------------------------------
@@ -442,6 +495,24 @@ def test_only_good_client_certificates_get_in(tmp_path: Path, pki: Pki, case: st
         except OSError:
             greeting = b""
     assert greeting.startswith(b"220") is (case == "good")
+
+
+@pytest.mark.parametrize("name", [b"\xff" * len(NAME), b"\0" * len(NAME), b"." * len(NAME)])
+def test_a_name_that_is_none_costs_its_client_the_handshake_and_nobody_a_traceback(
+    tmp_path: Path, pki: Pki, name: bytes
+) -> None:
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        pki.client().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=NAME).do_handshake()
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.tls(pki, "implicit")
+    # Whatever is on standard error at the end fails the test.
+    with tunnel.running():
+        client = Client(tunnel.port)
+        client.send(outgoing.read().replace(NAME.encode(), name))
+        served = client.socket.recv(1) == b"\x16"
+        client.close()
+        assert served or tunnel.wait_journal("TLS failed")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import random
 import re
 import signal
 import socket
@@ -138,6 +139,72 @@ def test_reload_under_load_drops_no_session(tmp_path: Path) -> None:
             waiting.close()
             assert Client(tunnel.port).reply().startswith("220 t4.example")
             eventually(lambda: len(children(tunnel.process.pid)) == 2)
+            assert tunnel.stop() == 0
+
+
+def test_a_storm_of_reloads_with_workers_killed_in_between_ends_in_one_service(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        tunnel.config["status"] = {"port": free_port()}
+        with tunnel.running():
+            with Load(tunnel.port, 3).running() as load:
+                for number in range(40):
+                    tunnel.process.send_signal(signal.SIGHUP)
+                    time.sleep(random.uniform(0, 0.08))
+                    if number % 5 == 0:
+                        with contextlib.suppress(ProcessLookupError):
+                            # An old one or a new one, perhaps the status process.
+                            os.kill(random.choice(sorted(children(tunnel.process.pid))), signal.SIGKILL)
+                count = len(load.accepted)
+                eventually(lambda: len(load.accepted) > count + 20)
+            assert not load.refused
+            assert not missing(load, hop)
+            assert tunnel.journal("reloaded")
+            # Of all those generations one is left.
+            eventually(lambda: len(children(tunnel.process.pid)) == 3, 20)
+            assert tunnel.stop() == 0
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.15, 0.3])
+def test_the_end_comes_when_it_is_asked_for_within_a_reload(tmp_path: Path, pause: float) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            assert client.ask(b"MAIL FROM:<a@b>\r\n").startswith("250")
+            assert client.ask(b"RCPT TO:<c@d>\r\n").startswith("250")
+            tunnel.process.send_signal(signal.SIGHUP)
+            time.sleep(pause)
+            tunnel.process.send_signal(signal.SIGTERM)
+            tunnel.process.send_signal(signal.SIGHUP)
+            tunnel.notice("STOPPING=1")
+            # The transaction under way has its time.
+            assert client.ask(b"DATA\r\n").startswith("354")
+            assert client.ask(b"\r\nx\r\n.\r\n").startswith("250")
+            assert tunnel.process.wait(10) == 0
+            (stopped,) = tunnel.journal("stopped")
+            assert (stopped["sessions_broken_off"], stopped["processes_killed"]) == (0, 0)
+
+
+def test_workers_killed_before_they_are_ready_leave_the_old_ones_serving(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        with tunnel.running():
+            before = children(tunnel.process.pid)
+            client = Client(tunnel.port).begin()
+            for _ in range(3):
+                tunnel.process.send_signal(signal.SIGHUP)
+                while not (fresh := children(tunnel.process.pid) - before):
+                    pass
+                os.kill(min(fresh), signal.SIGKILL)
+                tunnel.notice("READY=1")
+            # One that was ready before it was killed has been begun anew; else the reload was refused.
+            assert len(tunnel.journal("reload refused")) + len(tunnel.journal("reloaded")) == 3
+            assert client.deliver(CARD).startswith("250")
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
             assert tunnel.stop() == 0
 
 

@@ -116,6 +116,13 @@ DIALOGUES: list[tuple[str, list[bytes], list[int], bool]] = [
     ("too many recipients", [EHLO, MAIL, RCPT, RCPT, RCPT], [250, 250, 250, 250, 452], False),
     ("null sender", [EHLO, b"MAIL FROM:<>\r\n", RCPT], [250, 250, 250], False),
     ("null recipient", [EHLO, MAIL, b"RCPT TO:<>\r\n"], [250, 250, 501], False),
+    (
+        "source route to nobody",
+        [EHLO, b"MAIL FROM:<@a,@b:>\r\n", MAIL, b"RCPT TO:<@a:>\r\n"],
+        [250, 501, 250, 501],
+        False,
+    ),
+    ("far too many recipients", [EHLO, MAIL, *[RCPT] * 20, b"DATA\r\n"], [250] * 4 + [452] * 18 + [354], False),
     ("blank before the path", [EHLO, b"MAIL FROM: <a@b>\r\n"], [250, 250], False),
     ("no brackets", [EHLO, b"MAIL FROM:a@b\r\n"], [250, 501], False),
     ("quoted local part", [EHLO, b'MAIL FROM:<"a >b"@c>\r\n'], [250, 250], False),

@@ -10,6 +10,30 @@ from .conftest import Site
 CONFIGURE = "Configure it"
 RELOAD = "Tell the service to look at its configuration again"
 RESTART = "Restart it, one host after the other"
+HAND_OVER = "Hand the ports over to systemd, one host after the other"
+SOCKET = "Write the socket unit"
+# Connects without pause while the service restarts four times; prints how often in vain, and how often it was greeted.
+KNOCK = """
+import socket, subprocess, threading
+refused, answered, over = [], [], threading.Event()
+def knock(address):
+    while not over.is_set():
+        try:
+            with socket.create_connection((address, 587), 20) as raw:
+                answered.append(raw.recv(3))
+        except OSError as error:
+            refused.append(repr(error))
+addresses = ["10.77.30.11", "fd77:30::11"] * 3
+threads = [threading.Thread(target=knock, args=(address,)) for address in addresses]
+for thread in threads:
+    thread.start()
+for _ in range(4):
+    subprocess.run(["systemctl", "restart", "alertpath-tunnel.service"], check=True)
+over.set()
+for thread in threads:
+    thread.join()
+print(len(refused), len(answered), sorted(set(answered)))
+"""
 INSTALL = "Install the service"
 
 
@@ -31,6 +55,44 @@ def test_tunnel_comes_up_on_every_address_and_stays_as_it_is(site: Site) -> None
     pid = site.main_pid()
     code, output, changed = site.play()
     assert (code, changed, site.main_pid()) == (0, set(), pid), output
+
+
+def test_no_connection_is_refused_while_the_service_restarts(site: Site) -> None:
+    # A tunnel's own addresses are no client's: it is turned away, by the service itself.
+    refused, answered, greetings = site.run("python3", "-c", KNOCK).split(maxsplit=2)
+    assert (refused, greetings.strip()) == ("0", "[b'554']")
+    assert int(answered) > 100
+    # What was passed is what it listens at: nothing was opened besides.
+    assert site.run("systemctl", "show", "--property=NAccepted,ActiveState", "alertpath-tunnel.socket") != ""
+    warned = site.run("journalctl", "--quiet", "--output=cat", "--unit=alertpath-tunnel", "--grep=no tunnel has it")
+    assert warned == ""
+
+
+def test_new_port_is_listened_at_first_and_handed_over_then(site: Site) -> None:
+    site.run("sed", "-i", "s/587$/588/", "/etc/systemd/system/alertpath-tunnel.socket")
+    code, output, changed = site.play()
+    assert code == 0, output
+    assert changed == {SOCKET, HAND_OVER}
+    held = site.run("systemctl", "show", "--property=Listen", "alertpath-tunnel.socket")
+    assert "10.77.30.11:587" in held
+    assert "[fd77:30::11]:587" in held
+    code, output, changed = site.play()
+    assert (code, changed) == (0, set()), output
+
+
+def test_ports_are_held_by_the_service_alone_where_that_is_asked_for(site: Site) -> None:
+    code, output, changed = site.play(dsg_tunnel_socket_activation=False)
+    assert code == 0, output
+    assert changed == {"Write the unit", RESTART, "Have systemd let go of the ports", "Remove the socket unit"}
+    code, output, changed = site.play(dsg_tunnel_socket_activation=False)
+    assert (code, changed) == (0, set()), output
+    assert site.run("systemctl", "is-active", "alertpath-tunnel.socket").strip() == "inactive"
+    site.run("systemctl", "restart", "alertpath-tunnel.service")
+    assert "10.77.30.11:587" in site.run("ss", "-Hltn", "sport = :587")
+    code, output, changed = site.play()
+    assert code == 0, output
+    assert {SOCKET, HAND_OVER} <= changed
+    assert site.run("systemctl", "is-active", "alertpath-tunnel.socket").strip() == "active"
 
 
 def test_service_is_confined(site: Site) -> None:

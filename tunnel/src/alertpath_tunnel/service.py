@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 from alertpath_tunnel.config.load import load
@@ -23,4 +24,6 @@ def prepare(file: Path, journal: Journal) -> Runtime:
 
 def serve(file: Path, workers: int, journal: Journal) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigError when it cannot begin."""
+    # Keys and mail lie in the memory of every process of ours, and none of it belongs into a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     Supervisor(file, workers, journal, prepare).run()

@@ -29,6 +29,10 @@ PLAYBOOK = """
         src: "{role}/templates/alertpath-tunnel.service.j2"
         dest: "{folder}/alertpath-tunnel.service"
         mode: "0600"
+    - ansible.builtin.template:
+        src: "{role}/templates/alertpath-tunnel.socket.j2"
+        dest: "{folder}/alertpath-tunnel.socket"
+        mode: "0600"
 """
 HOP = {
     "path": "out",
@@ -46,7 +50,7 @@ def listener(port: int, encryption: str, *clients: str) -> dict[str, Any]:
 
 def derive(folder: Path, *listeners: dict[str, Any], **variables: Any) -> dict[str, Any]:
     """Return what the role derives from a plan with these listeners; the unit lies in *folder*."""
-    host = {"addresses": ["192.0.2.129"], "listeners": list(listeners), "next_hops": [HOP]}
+    host = {"addresses": ["192.0.2.129", "2001:db8::129"], "listeners": list(listeners), "next_hops": [HOP]}
     given = {"smtp_plan": {"hosts": {"localhost": host}}, "dsg_tunnel_certificate": "pem", **variables}
     (folder / "play.yml").write_text(PLAYBOOK.format(role=ROLE, folder=folder))
     (folder / "vars.json").write_text(json.dumps(given))
@@ -140,3 +144,27 @@ def test_unit_is_confined(tmp_path: Path, port: int) -> None:
     )
     assert "exposure level" in done.stdout, done.stderr
     assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def test_certificate_for_the_next_hop_is_configured_where_there_is_one(tmp_path: Path) -> None:
+    given = {"dsg_tunnel_upstream_certificate": "pem", "dsg_tunnel_upstream_certificate_key": "key"}
+    config = derive(tmp_path, listener(465, "implicit", "192.0.2.11"), **given)["config"]
+    assert config["upstreams"][0]["tls"]["certificate"] == {"chain": "file:upstream.pem", "key": "file:upstream.key"}
+    assert judged(tmp_path, config) == ""
+
+
+def test_sockets_are_those_of_the_tunnels(tmp_path: Path) -> None:
+    found = derive(tmp_path, listener(25, "none", "192.0.2.11"), listener(587, "starttls", "192.0.2.12"))
+    text = (tmp_path / "alertpath-tunnel.socket").read_text()
+    listening = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ListenStream=")]
+    assert listening == ["192.0.2.129:25", "[2001:db8::129]:25", "192.0.2.129:587", "[2001:db8::129]:587"]
+    assert len(found["config"]["tunnels"]) == 2
+    # Only whether the unit is one: what it starts is not on this machine.
+    (tmp_path / "alertpath-tunnel.service").write_text("[Service]\nType=notify\nExecStart=/bin/true\n")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "alertpath-tunnel.socket")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "alertpath" in done.stderr) == (0, False), done.stderr

@@ -54,6 +54,8 @@ class Fields:
             self.wrong(key, "is empty", "name a value or leave the key out")
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             self.wrong(key, "holds a control character", "remove it")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            self.wrong(key, "holds half a character (a lone surrogate)", "write it whole")
         if len(value) > longest:
             self.wrong(key, f"is longer than {longest} characters", "shorten it")
         return value

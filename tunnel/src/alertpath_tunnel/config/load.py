@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import socket
 from pathlib import Path
@@ -18,16 +17,15 @@ from alertpath_tunnel.config.operation import read_log_levels, read_status
 from alertpath_tunnel.config.problems import ConfigError, Problem
 from alertpath_tunnel.config.references import check_references
 from alertpath_tunnel.config.services import read_service
+from alertpath_tunnel.config.text import NotJson, read_json
 from alertpath_tunnel.config.tunnels import read_interfaces, read_tunnel
 from alertpath_tunnel.config.upstreams import read_upstream
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 _LARGEST = 16 * 1024 * 1024
 _BOUNDS = {"mime_depth": 100, "errors": 1000}
-
-
-class _DuplicateKey(Exception):
-    pass
+# Workers give a sign of life each second: one that is a little late must not be taken for hung.
+_LEAST = {"hang": 3}
 
 
 def load(file: Path) -> tuple[Config, tuple[Problem, ...]]:
@@ -58,8 +56,8 @@ def examine(text: str, file: Path) -> tuple[Config, list[Problem]]:
     Raises ConfigError when the text is not JSON at all.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, _DuplicateKey, RecursionError) as error:
+        document = read_json(text)
+    except NotJson as error:
         raise ConfigError(str(file), [Problem("$", None, f"is no JSON: {error}", "correct the syntax")]) from error
     problems: list[Problem] = []
     config = _read(Fields(document, "$", problems), file)
@@ -71,15 +69,6 @@ def _accepted(config: Config, problems: list[Problem]) -> tuple[Config, tuple[Pr
     if any(not problem.warning for problem in problems):
         raise ConfigError(str(config.file), [problem for problem in problems if not problem.warning])
     return config, tuple(problems)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _DuplicateKey(f"the key {key} stands twice in one object")
-        found[key] = value
-    return found
 
 
 def _read(fields: Fields, file: Path) -> Config:
@@ -106,7 +95,9 @@ def _read(fields: Fields, file: Path) -> Config:
 
 def _numbers(fields: Fields, defaults: Limits | Timeouts, high: int) -> dict[str, int]:
     numbers = {
-        field.name: fields.integer(field.name, 1, _BOUNDS.get(field.name, high), getattr(defaults, field.name))
+        field.name: fields.integer(
+            field.name, _LEAST.get(field.name, 1), _BOUNDS.get(field.name, high), getattr(defaults, field.name)
+        )
         for field in dataclasses.fields(defaults)
     }
     fields.close()

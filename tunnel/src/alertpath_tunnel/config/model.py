@@ -56,6 +56,7 @@ class Tunnel:
     port: int
     tls: TunnelTls
     clients: tuple[Network, ...]
+    auth: str  # none, pass
     proxy_protocol: tuple[Network, ...]  # who must begin with a PROXY header, and is believed
     idle: int  # seconds
 
@@ -91,6 +92,7 @@ class UpstreamTls:
     verify: bool
     ca: File | None
     name: str | None
+    certificate: Certificate | None  # ours, for a next hop that asks for one
     minimum_version: str
     accept_clear_text: bool
 

@@ -67,6 +67,14 @@ def _services(config: Config) -> Iterator[Problem]:
                     f"may send in clear text what comes encrypted from {encrypted[0]}",
                     "set the upstream's tls.mode to starttls or implicit, or its tls.accept_clear_text to true",
                 )
+            passing = [t for t in service.tunnels if t in tunnels and tunnels[t].auth == "pass"]
+            if passing and (clear or not upstream.tls.verify or upstream.auth):
+                yield Problem(
+                    f"{path}.hostnames.{hostname}",
+                    name,
+                    f"cannot be given the passwords of {passing[0]}'s clients",
+                    "set the upstream's tls.mode to starttls or implicit, verify it, and remove its auth",
+                )
         if service.enabled:
             served.update(set(service.tunnels))
     for name, count in served.items():

@@ -13,6 +13,7 @@ from alertpath_tunnel.config.model import File
 from alertpath_tunnel.config.problems import Problem
 
 _CREDENTIALS = "credentials:"
+_LARGEST = 64 * 1024 * 1024  # octets; the longest revocation lists have a few tens of megabytes
 
 
 class FileProblem(Exception):
@@ -43,16 +44,27 @@ def resolve(file: File) -> Path:
     return Path(directory) / file.name.removeprefix(_CREDENTIALS)
 
 
-def check_private(file: File) -> Path:
-    """Return the path of a secret file after a look at its mode. Raises FileProblem."""
+def check_file(file: File) -> Path:
+    """Return the path of `file` once it is known that reading it comes to an end. Raises FileProblem."""
     path = resolve(file)
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except OSError as error:
         raise FileProblem(
             Problem(file.at, file.name, f"cannot be read: {error.strerror}", "check path and mode")
         ) from error
-    if stat.S_IMODE(mode) & 0o007:
+    # A pipe or a device would hold up the whole service, at its start and at each reload.
+    if not stat.S_ISREG(found.st_mode):
+        raise FileProblem(Problem(file.at, file.name, "is no regular file", "name a file"))
+    if found.st_size > _LARGEST:
+        raise FileProblem(Problem(file.at, file.name, f"is larger than {_LARGEST} octets", "name another file"))
+    return path
+
+
+def check_private(file: File) -> Path:
+    """Return the path of a secret file after a look at its mode. Raises FileProblem."""
+    path = check_file(file)
+    if stat.S_IMODE(path.stat().st_mode) & 0o007:
         raise FileProblem(Problem(file.at, file.name, "can be read by everybody", f"chmod o= {path}"))
     return path
 

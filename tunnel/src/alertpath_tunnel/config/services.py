@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Service
+from alertpath_tunnel.config.names import is_host_name
 from alertpath_tunnel.config.ruleset import read_profiles
-
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
 
 
 def _canonical(name: str) -> str | None:
@@ -22,7 +19,7 @@ def _canonical(name: str) -> str | None:
         return str(ip_address(name))
     except ValueError:
         lowered = name.lower().removesuffix(".")
-        return lowered if lowered == "*" or _HOST.fullmatch(lowered) else None
+        return lowered if lowered == "*" or is_host_name(lowered) else None
 
 
 def read_service(fields: Fields) -> Service:

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 from ipaddress import ip_address, ip_network
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, TunnelTls
+from alertpath_tunnel.config.names import is_address
+from alertpath_tunnel.config.text import NotJson, read_json
 
 _CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
 VERSIONS = ("1.2", "1.3")
@@ -40,8 +41,8 @@ def file_field(fields: Fields, key: str, required: bool) -> File | None:
 
 def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunnel:
     """Read one tunnel; `interfaces` maps names to addresses."""
-    settings = fields.child("advanced_settings")
-    options = _ssl_options(settings)
+    settings = _object_or_text(fields, "advanced_settings")
+    options = _object_or_text(settings, "ssl_options")
     idle = settings.integer("idle_connection_timeout", 1, 86400, 30)
     for key in ("default_window_size", "default_max_packet_size"):
         if settings.has(key):
@@ -61,9 +62,12 @@ def read_tunnel(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> Tunne
         port=fields.integer("port", 1, 65535),
         tls=tls,
         clients=clients,
+        auth=fields.choice("auth", ("none", "pass"), "none"),
         proxy_protocol=read_networks(fields, "proxy_protocol"),
         idle=idle,
     )
+    if tunnel.auth == "pass" and tls.mode == "none":
+        fields.wrong("auth", "would take passwords in clear text", "set tls.mode to starttls or implicit")
     fields.close()
     return tunnel
 
@@ -75,17 +79,9 @@ def read_interfaces(fields: Fields) -> dict[str, tuple[str, ...]]:
 
 def _each_address(fields: Fields, key: str, values: tuple[str, ...]) -> tuple[str, ...]:
     for index, value in enumerate(values):
-        if not _is_address(value):
+        if not is_address(value):
             fields.problem(f"{fields.at(key)}[{index}]", value, "is no address", "use an IPv4 or IPv6 address")
-    return tuple(str(ip_address(value)) for value in values if _is_address(value))
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ip_address(value)
-    except ValueError:
-        return False
-    return True
+    return tuple(str(ip_address(value)) for value in values if is_address(value))
 
 
 def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -98,7 +94,7 @@ def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[
         names = (fields.string("interface"),)
     found: list[str] = []
     for name in names:
-        if _is_address(name):
+        if is_address(name):
             found.append(str(ip_address(name)))
         elif name in interfaces:
             found.extend(interfaces[name])
@@ -119,16 +115,16 @@ def read_networks(fields: Fields, key: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _ssl_options(settings: Fields) -> Fields:
-    """Return `ssl_options`, which DSG stores as JSON within a string and people write as an object."""
-    value = settings.raw("ssl_options")
+def _object_or_text(fields: Fields, key: str) -> Fields:
+    """Return the object at `key`, which DSG stores as JSON within a string and people write as it is."""
+    value = fields.raw(key)
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            settings.wrong("ssl_options", f"is no JSON: {error}", "write an object")
+            value = read_json(value)
+        except NotJson as error:
+            fields.wrong(key, f"is no JSON: {error}", "write an object")
             value = None
-    return Fields({} if value is None else value, settings.at("ssl_options"), settings.problems)
+    return Fields({} if value is None else value, fields.at(key), fields.problems)
 
 
 def _tls(fields: Fields, options: Fields) -> TunnelTls:
@@ -145,7 +141,7 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
         known = ", ".join(_SSL_VERSIONS)
         options.wrong("ssl_version", "is unknown or below TLS 1.2", f"use one of {known}, or leave it out")
     options.close()
-    certificate = _certificate(fields.child("certificate")) if fields.has("certificate") else None
+    certificate = read_certificate(fields.child("certificate")) if fields.has("certificate") else None
     if mode != "none" and certificate is None:
         fields.wrong("certificate", f"is needed with mode {mode}", "name chain and key, or set mode to none")
     if mode == "none" and requirement != "CERT_NONE":
@@ -176,7 +172,8 @@ def _tls(fields: Fields, options: Fields) -> TunnelTls:
     return tls
 
 
-def _certificate(fields: Fields) -> Certificate:
+def read_certificate(fields: Fields) -> Certificate:
+    """Read a certificate chain and its key."""
     chain, key = file_field(fields, "chain", required=True), file_field(fields, "key", required=True)
     assert chain is not None
     assert key is not None
@@ -192,7 +189,8 @@ def _ciphers(fields: Fields) -> str | None:
     if not fields.has("ciphers"):
         return None
     value = fields.string("ciphers")
-    names = [name for name in re.split(r"[:;,]", value) if name]
+    # OpenSSL separates by blanks, too.
+    names = [name for name in re.split(r"[:;, ]", value) if name]
     for name in names:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(name.lstrip("!-+"))
@@ -207,4 +205,6 @@ def _ciphers(fields: Fields) -> str | None:
         return None
     if any(cipher["strength_bits"] < _STRENGTH or "NULL" in cipher["name"] for cipher in context.get_ciphers()):
         fields.wrong("ciphers", "allows a cipher under 112 bits", "remove it")
+    if any(cipher["auth"] == "auth-null" for cipher in context.get_ciphers()):
+        fields.wrong("ciphers", "allows a cipher without a certificate", "add !aNULL, or name others")
     return joined

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Auth, ForwardingAddress, Upstream, UpstreamTls
-from alertpath_tunnel.config.tunnels import VERSIONS, file_field
+from alertpath_tunnel.config.names import is_address, is_host_name
+from alertpath_tunnel.config.tunnels import VERSIONS, file_field, read_certificate
 
 
 def read_upstream(fields: Fields) -> Upstream:
@@ -28,10 +29,20 @@ def read_upstream(fields: Fields) -> Upstream:
 
 
 def _address(fields: Fields) -> ForwardingAddress:
-    address = fields.string("address", longest=255)
-    found = ForwardingAddress(address, fields.integer("port", 1, 65535), fields.string("name", address, longest=255))
+    address = _host(fields, "address")
+    name = _host(fields, "name") if fields.has("name") else address
+    found = ForwardingAddress(address, fields.integer("port", 1, 65535), name)
     fields.close()
     return found
+
+
+def _host(fields: Fields, key: str) -> str:
+    """Read a host name or an address. What is neither can be connected to by nobody, nor stand in a certificate."""
+    host = fields.string(key, longest=255)
+    bare = host.removesuffix(".")
+    if host and not is_address(host) and not is_host_name(bare):
+        fields.wrong(key, "is neither a host name nor an address", "use ASCII: xn--... where it is international")
+    return bare
 
 
 def _tls(fields: Fields) -> UpstreamTls:
@@ -39,10 +50,13 @@ def _tls(fields: Fields) -> UpstreamTls:
         mode=fields.choice("mode", ("starttls", "implicit", "opportunistic", "none"), "starttls"),
         verify=fields.boolean("verify", True),
         ca=file_field(fields, "ca_file", required=False),
-        name=fields.string("name", longest=255) if fields.has("name") else None,
+        name=_host(fields, "name") if fields.has("name") else None,
+        certificate=read_certificate(fields.child("certificate")) if fields.has("certificate") else None,
         minimum_version=fields.choice("minimum_version", VERSIONS, "1.2"),
         accept_clear_text=fields.boolean("accept_clear_text", False),
     )
+    if tls.mode == "none" and tls.certificate:
+        fields.wrong("certificate", "is never shown with mode none", "set tls.mode to starttls or implicit")
     if tls.mode != "none" and not tls.verify:
         fields.wrong("verify", "lets anybody in the path read the mail", "set it to true with a ca_file", warning=True)
     fields.close()

@@ -51,6 +51,7 @@ class Delivery:
         self._journal = journal
         self._hop: NextHop | None = None
         self._upstream: UpstreamConnection | None = None
+        self._authenticated = False  # over this very connection, which the session keeps
         self._transaction: Transaction | None = None
         self._passing = False  # the next hop has begun to receive a message that is still on its way to us
         self._in_header = True
@@ -75,13 +76,30 @@ class Delivery:
         self._leave_upstream()
         return available
 
+    async def auth(self, event: events.Auth, relayed: frozenset[bytes]) -> Reply:
+        """Pass on AUTH, or the answer to a challenge, unread. Raises Lost."""
+        if event.first and not await self._take_upstream(fresh=True, needed=relayed | {b"AUTH"}):
+            return tables.UNAVAILABLE
+        reply = await self._need_upstream().auth(event.line, event.first)
+        if reply.code == 334:
+            return reply
+        if reply.positive:
+            self._authenticated = True
+        else:
+            self._leave_upstream()
+        return _final(reply)
+
     async def mail(self, path: Path, relayed: frozenset[bytes]) -> Reply:
         """Begin a transaction; `relayed` are the extensions the client was told of. Raises Lost."""
-        if await self._take_upstream():
-            reply = await self._mail(path, relayed)
+        if await self._take_upstream() and not self._need_upstream().extensions.keys() >= relayed:
+            # Another forwarding address than the one we spoke for.
+            self._leave_upstream()
+            await self._take_upstream(needed=relayed)
+        if self._upstream:
+            reply = await self._mail(path)
             if reply is None:
                 # It had ended while it waited, and MAIL promised nobody anything: once more, over a new one.
-                reply = await self._mail(path, relayed) if await self._take_upstream(fresh=True) else None
+                reply = await self._mail(path) if await self._take_upstream(fresh=True, needed=relayed) else None
             if reply is not None:
                 return reply
         return tables.UNAVAILABLE
@@ -162,6 +180,7 @@ class Delivery:
 
     def leave(self, reply: Reply | None, reason: str) -> None:
         """The client is gone, or about to go."""
+        self._authenticated = False
         self.end(reason, reply)
         self._share.release()
         self._leave_upstream()
@@ -180,13 +199,9 @@ class Delivery:
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
-    async def _mail(self, path: Path, relayed: frozenset[bytes]) -> Reply | None:
+    async def _mail(self, path: Path) -> Reply | None:
         """Return None if the connection turned out to have ended before."""
         upstream = self._need_upstream()
-        if not upstream.extensions.keys() >= relayed:
-            # Another forwarding address than the one we spoke for.
-            self._leave_upstream()
-            return tables.UNAVAILABLE
         self._passing, self._in_header, self._received_headers = False, True, 0
         self._transaction = transaction = Transaction(
             session=self._session,
@@ -279,10 +294,11 @@ class Delivery:
 
     # -- the next hop --------------------------------------------------------------------------------------------
 
-    async def _take_upstream(self, fresh: bool = False) -> bool:
-        if self._upstream is None and self._hop:
+    async def _take_upstream(self, fresh: bool = False, needed: frozenset[bytes] = frozenset()) -> bool:
+        # Without the connection over which the client authenticated itself it is nobody.
+        if self._upstream is None and self._hop and not self._authenticated:
             try:
-                self._upstream = await self._pool.take(self._hop, self._config, fresh)
+                self._upstream = await self._pool.take(self._hop, self._config, fresh, needed)
             except Unavailable as error:
                 self.note("next hop unavailable", error)
         return self._upstream is not None
@@ -308,6 +324,8 @@ class Delivery:
 
     def _leave_upstream(self) -> None:
         """Give the connection back; one within a transaction is broken off, which ends the transaction."""
+        if self._authenticated and self._upstream and self._upstream.usable:
+            return
         upstream, self._upstream = self._upstream, None
         if upstream:
             self._pool.give(upstream, self._config)

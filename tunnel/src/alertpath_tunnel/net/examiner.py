@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from alertpath_tunnel.config.model import Timeouts
@@ -19,6 +21,8 @@ _LARGE: Final = 64 * 1024
 # A message has about four copies while it is examined: its texts, and they decoded. Only this part of all octets in
 # flight is examined at the same time; more threads would not make it faster, since Python runs one of them at a time.
 _PART: Final = 4
+# As many as asyncio itself would begin.
+_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 
 Process = Callable[[bytes], Outcome]
 
@@ -29,7 +33,10 @@ class Examiner:
     def __init__(self, bytes_in_flight: int, timeouts: Timeouts) -> None:
         self._limit = bytes_in_flight // _PART
         self._timeouts = timeouts
-        self._octets = 0  # of messages that are examined now
+        # Its own: a worker that has parted from its sessions does not wait for a message that nobody waits for.
+        self._threads = ThreadPoolExecutor(_THREADS, "examiner")
+        self._busy = 0  # messages that are examined now
+        self._octets = 0  # of them
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def examine(self, process: Process, content: bytes) -> Outcome:
@@ -46,7 +53,12 @@ class Examiner:
                 await self._turn(size)
         except TimeoutError:
             return Outcome(b"", tables.FULL, "too many large messages at once")
-        work = asyncio.get_running_loop().run_in_executor(None, process, content)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, process, content)
+        except RuntimeError as error:
+            # The system gives no more threads.
+            self._ended(size)
+            raise MemoryError(str(error)) from error
         # Nobody can stop a thread: what takes too long counts until it has ended.
         work.add_done_callback(lambda _: self._ended(size))
         try:
@@ -73,12 +85,15 @@ class Examiner:
         while self._queue:
             size, future = self._queue[0]
             if not future.done():
-                if self._octets and self._octets + size > self._limit:
+                # One that waited for a thread would use up its time for the rules.
+                if self._busy == _THREADS or (self._busy and self._octets + size > self._limit):
                     return
+                self._busy += 1
                 self._octets += size
                 future.set_result(None)
             self._queue.popleft()
 
     def _ended(self, size: int) -> None:
+        self._busy -= 1
         self._octets -= size
         self._next()

@@ -35,8 +35,15 @@ class Pool:
         """How many connections wait."""
         return sum(len(waiting) for waiting in self._idle.values())
 
-    async def take(self, hop: NextHop, config: Config, fresh: bool = False) -> UpstreamConnection:
-        """Return a connection that is ready for MAIL, a new one if `fresh`. Raises Unavailable."""
+    async def take(
+        self, hop: NextHop, config: Config, fresh: bool = False, needed: frozenset[bytes] = frozenset()
+    ) -> UpstreamConnection:
+        """Return a connection that is ready for MAIL, a new one if `fresh`, to an address that has the extensions
+        `needed`. Raises Unavailable.
+        """
+        if needed:
+            fitting = None if fresh else self._fitting(hop, config, needed)
+            return fitting or await self._connect(hop, config, needed)
         waiting = self._idle.get(id(hop), deque())
         while waiting and not fresh:
             connection = waiting.popleft() if hop.upstream.balance == "round_robin" else waiting.pop()
@@ -45,12 +52,15 @@ class Pool:
             if connection.usable and not connection.worn(config.limits.pool_messages, config.timeouts.pool_age):
                 return connection
             self._part(connection)
-        return await self._connect(hop, config)
+        return await self._connect(hop, config, needed)
 
     def give(self, connection: UpstreamConnection, config: Config) -> None:
         """Take back a connection; one that is no longer of use is closed."""
         if not connection.usable:
             connection.abort()
+            return
+        if connection.owned:
+            self._part(connection)
             return
         connection.given_back()
         waiting = self._idle.setdefault(id(connection.hop), deque())
@@ -72,17 +82,33 @@ class Pool:
             self._parted.clear()
             await self._parted.wait()
 
-    async def _connect(self, hop: NextHop, config: Config) -> UpstreamConnection:
+    def _fitting(self, hop: NextHop, config: Config, needed: frozenset[bytes]) -> UpstreamConnection | None:
+        waiting = self._idle.get(id(hop), deque())
+        for connection in waiting:
+            worn = connection.worn(config.limits.pool_messages, config.timeouts.pool_age)
+            if connection.usable and not worn and connection.extensions.keys() >= needed:
+                waiting.remove(connection)
+                if not waiting:
+                    del self._idle[id(hop)]
+                return connection
+        return None
+
+    async def _connect(self, hop: NextHop, config: Config, needed: frozenset[bytes]) -> UpstreamConnection:
         reasons: list[str] = []
         for address in self._order(hop):
             try:
                 connection = await connect_one(hop, address, config)
             except (Lost, OSError, TimeoutError) as error:
                 self._failed[address] = self._loop.time() + _SETBACK
-                reasons.append(f"{address.address}:{address.port}: {error or type(error).__name__}")
+                reasons.append(f"{address.endpoint}: {error or type(error).__name__}")
             else:
                 self._failed.pop(address, None)
-                return connection
+                lacks = needed.difference(connection.extensions)
+                if not lacks:
+                    return connection
+                self.give(connection, config)
+                words = b", ".join(sorted(lacks)).decode()
+                reasons.append(f"{address.endpoint}: lacks {words}, of which the client was told")
         raise Unavailable("; ".join(reasons))
 
     def _order(self, hop: NextHop) -> list[ForwardingAddress]:

@@ -125,6 +125,7 @@ def _policy(tunnel: Tunnel, config: Config) -> ServerPolicy:
         errors=config.limits.errors,
         tls_offered=starttls,
         tls_required=starttls and tunnel.tls.required,
+        auth=tunnel.auth == "pass",
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from alertpath_tunnel.config.model import Config
-from alertpath_tunnel.net.addresses import within
+from alertpath_tunnel.net.addresses import plain, within
 from alertpath_tunnel.net.budget import Budget
 from alertpath_tunnel.net.delivery import Delivery
 from alertpath_tunnel.net.examiner import Examiner
@@ -181,6 +181,8 @@ class Session:
                 await self._hello()
             case events.StartTls():
                 await self._start_tls()
+            case events.Auth():
+                self._reply(await self._delivery.auth(event, self._machine.relayed))
             case events.Mail():
                 self._reply(await self._delivery.mail(event.path, self._machine.relayed))
             case events.Rcpt():
@@ -221,7 +223,7 @@ class Session:
         # Nobody is bothered on behalf of a client that has yet to begin TLS.
         if self._machine.tls_active or not self._machine.policy.tls_required:
             local = self._wire.get_extra("sockname")
-            address = str(local[0]) if isinstance(local, tuple) else None
+            address = plain(str(local[0])) if isinstance(local, tuple) else None
             available = await self._delivery.hello(asked_name(self._wire.get_extra("ssl_object")), address)
         if available is None:
             self._reply(tables.UNAVAILABLE)

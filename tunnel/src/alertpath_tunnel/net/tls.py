@@ -9,9 +9,9 @@ import ssl
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from alertpath_tunnel.config.model import File, TunnelTls, UpstreamTls
+from alertpath_tunnel.config.model import Certificate, File, TunnelTls, UpstreamTls
 from alertpath_tunnel.config.problems import Problem
-from alertpath_tunnel.config.secrets import FileProblem, check_private, read_secret, resolve
+from alertpath_tunnel.config.secrets import FileProblem, check_file, check_private, read_secret
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _REQUIREMENTS = {
@@ -39,22 +39,10 @@ def server_context(tls: TunnelTls) -> ssl.SSLContext | None:
     context.num_tickets = 1
     context.sni_callback = _remember
     context.set_ciphers(tls.ciphers or _CIPHERS)
-    password = read_secret(certificate.password) if certificate.password else b""
-    key = check_private(certificate.key)
-    try:
-        # The empty password keeps OpenSSL from asking the terminal for one.
-        context.load_cert_chain(resolve(certificate.chain), key, lambda: password)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        problem = Problem(
-            certificate.chain.at,
-            certificate.chain.name,
-            f"chain and key cannot be used: {_reason(error)}",
-            "check that both are PEM, belong together, and that password_file fits",
-        )
-        raise FileProblem(problem) from None
+    _load_certificate(context, certificate)
     context.verify_mode = _REQUIREMENTS[tls.client_certificates]
     if tls.client_ca:
-        _load_ca(context, tls.client_ca.at, tls.client_ca.name, resolve(tls.client_ca))
+        _load_ca(context, tls.client_ca.at, tls.client_ca.name, check_file(tls.client_ca))
     if tls.client_crl:
         _load_crl(context, tls.client_crl)
     return context
@@ -70,9 +58,11 @@ def client_context(tls: UpstreamTls) -> ssl.SSLContext | None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif tls.ca:
-        _load_ca(context, tls.ca.at, tls.ca.name, resolve(tls.ca))
+        _load_ca(context, tls.ca.at, tls.ca.name, check_file(tls.ca))
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if tls.certificate:
+        _load_certificate(context, tls.certificate)
     return context
 
 
@@ -94,6 +84,22 @@ def _remember(session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context
         _asked[session] = name.lower()
 
 
+def _load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    password = read_secret(certificate.password) if certificate.password else b""
+    key = check_private(certificate.key)
+    try:
+        # The empty password keeps OpenSSL from asking the terminal for one.
+        context.load_cert_chain(check_file(certificate.chain), key, lambda: password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        problem = Problem(
+            certificate.chain.at,
+            certificate.chain.name,
+            f"chain and key cannot be used: {_reason(error)}",
+            "check that both are PEM, belong together, and that password_file fits",
+        )
+        raise FileProblem(problem) from None
+
+
 def _load_ca(context: ssl.SSLContext, at: str, name: str, path: Path) -> None:
     try:
         context.load_verify_locations(cafile=path)
@@ -104,7 +110,7 @@ def _load_ca(context: ssl.SSLContext, at: str, name: str, path: Path) -> None:
 
 def _load_crl(context: ssl.SSLContext, file: File) -> None:
     """From now on every client's certificate is looked up in the list; one that has run out lets nobody in."""
-    _load_ca(context, file.at, file.name, resolve(file))
+    _load_ca(context, file.at, file.name, check_file(file))
     if not context.cert_store_stats()["crl"]:
         raise FileProblem(Problem(file.at, file.name, "holds no revocation list", "name a PEM file with X509 CRL"))
     context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF

@@ -40,6 +40,7 @@ class UpstreamConnection:
         self.address = address
         self.messages = 0  # transactions begun
         self.reused = False
+        self.owned = False  # a client said AUTH over it: nobody else may ever use it
         self._loop = asyncio.get_running_loop()
         self._begun = self.idle_since = self._loop.time()
         self._wire = wire
@@ -63,6 +64,11 @@ class UpstreamConnection:
     def given_back(self) -> None:
         self.reused = True
         self.idle_since = self._loop.time()
+
+    async def auth(self, line: bytes, first: bool) -> Reply:
+        """Pass on what a client said of AUTH."""
+        self.owned = True
+        return await self._ask(self._session.auth(line, first))
 
     async def mail(self, path: Path) -> Reply:
         self.messages += 1
@@ -114,6 +120,8 @@ class UpstreamConnection:
 
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
         deadline = self._loop.time() + (timeout or self._timeouts.reply)
+        if octets:
+            self._in_turn()
         try:
             await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
             while data := await self._wire.read(deadline):
@@ -127,9 +135,15 @@ class UpstreamConnection:
 
     async def _write(self, octets: bytes, deadline: float) -> None:
         for start in range(0, len(octets), _CHUNK):
+            self._in_turn()
             self._wire.send(octets[start : start + _CHUNK])
             if self._wire.slow:
                 await self._wire.caught_up(deadline)
+
+    def _in_turn(self) -> None:
+        """Raise Lost when the next hop spoke unasked: it would be taken for the reply to what we are about to say."""
+        if self._wire.buffered:
+            raise Lost("the next hop spoke out of turn")
 
     # -- setting up ----------------------------------------------------------------------------------------------
 

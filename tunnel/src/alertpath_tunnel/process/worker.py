@@ -9,8 +9,10 @@ import asyncio
 import dataclasses
 import signal
 import socket
+import sys
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -20,6 +22,9 @@ from alertpath_tunnel.ops.board import Counters
 from alertpath_tunnel.ops.journal import Journal
 from alertpath_tunnel.process.activation import Address
 from alertpath_tunnel.process.child import say
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 _BEAT = 1.0  # seconds
 _KEPT = 8 * 1024 * 1024  # octets; up to twice as much is kept for what comes next
@@ -34,6 +39,7 @@ def work(
     channel: socket.socket,
 ) -> None:
     """Serve until SIGTERM, or SIGUSR1 and no session is left, or the supervisor is gone."""
+    sys.unraisablehook = _unraisable
     _keep_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(share(runtime, workers), sockets, journal, counters, channel))
@@ -82,6 +88,15 @@ async def _work(
     broken = await server.drain(timeouts.drain)
     say(channel, f"broken {broken}")
     beating.cancel()
+
+
+def _unraisable(found: UnraisableHookArgs) -> None:
+    """Python reads the name a client asks for by TLS where it can raise nothing, and writes a traceback instead.
+
+    The handshake fails, and the session says so: strangers must not fill the log.
+    """
+    if not (isinstance(found.exc_value, UnicodeDecodeError) and isinstance(found.object, bytes)):
+        sys.__unraisablehook__(found)
 
 
 def _orphaned(loop: asyncio.AbstractEventLoop, channel: socket.socket, stop: asyncio.Event) -> None:

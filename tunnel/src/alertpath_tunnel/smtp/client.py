@@ -83,6 +83,15 @@ class ClientSession:
         self._begin(b"AUTH")
         return base64.b64encode(secret) + b"\r\n"
 
+    def auth(self, line: bytes, first: bool) -> bytes:
+        """What a client said of AUTH, as it said it: the command's argument when it is the `first`, else an answer."""
+        if first:
+            return self._command(b"AUTH", line)
+        if canonical.has_control(line):
+            raise canonical.NotCanonical("a control character in an answer")
+        self._begin(b"AUTH")
+        return line + b"\r\n"
+
     def mail(self, path: Path) -> bytes:
         return self._command(b"MAIL", path.to_argument(b"FROM"))
 

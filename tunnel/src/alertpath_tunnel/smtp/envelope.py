@@ -66,6 +66,9 @@ def parse(argument: bytes, keyword: bytes, announced: frozenset[bytes]) -> Path:
     route = _SOURCE_ROUTE.match(address)
     if route:
         address = address[route.end() :]
+        if not address:
+            # A route to nobody is no null sender.
+            raise EnvelopeError(tables.BAD_SYNTAX)
     known = tables.MAIL_PARAMETERS if keyword == b"FROM" else tables.RCPT_PARAMETERS
     parameters = _parameters((match["rest"] or b"").split(), known, announced)
     return Path(address, parameters)

@@ -32,6 +32,14 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """What follows AUTH, or, when it is not the `first`, the answer to a challenge: for the next hop, unread."""
+
+    line: bytes
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     path: Path
 
@@ -88,4 +96,4 @@ NEED_DATA: Final = NeedData()
 START_TLS: Final = StartTls()
 DATA_START: Final = DataStart()
 RESET: Final = Reset()
-Event = NeedData | Hello | StartTls | Mail | Rcpt | DataStart | Part | Message | Reset | Closed
+Event = NeedData | Hello | StartTls | Auth | Mail | Rcpt | DataStart | Part | Message | Reset | Closed

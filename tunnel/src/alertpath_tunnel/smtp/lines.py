@@ -26,6 +26,10 @@ class LineReader:
         self._scanned = 0
         self._dropping = False
 
+    def allow(self, limit: int) -> None:
+        """Take lines of `limit` octets from now on."""
+        self._limit = limit
+
     @property
     def pending(self) -> bool:
         return self._start < len(self._buffer)

@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from alertpath_tunnel.smtp import canonical, envelope, events, tables
 from alertpath_tunnel.smtp.data import DataReader
 from alertpath_tunnel.smtp.lines import LineReader, LineStatus
 from alertpath_tunnel.smtp.reply import Reply
 from alertpath_tunnel.smtp.tables import ServerState
+
+# RFC 4954 4 and 8: a mechanism, perhaps with an initial response; the answer to a challenge, or the end of it.
+_AUTH: Final = re.compile(rb"[A-Za-z0-9_-]{1,20}(?: (?:=|[A-Za-z0-9+/]+={0,2}))?")
+_ANSWER: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}|\*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class ServerPolicy:
     identity: bytes = b""  # a word of the greeting by which this service knows itself
     tls_offered: bool = False
     tls_required: bool = False
+    auth: bool = False  # AUTH is passed on to the next hop, within TLS
 
 
 class ServerSession:
@@ -44,6 +51,7 @@ class ServerSession:
         self._data: DataReader | None = None
         self._verb: bytes | None = None  # the command whose reply is awaited
         self._utf8 = False
+        self._authenticated = False
         self._recipients = 0
         self._errors = 0
         self._last: Reply | None = None
@@ -92,6 +100,9 @@ class ServerSession:
             offered[b"SIZE"] = b"%d" % self._size(available[b"SIZE"])
         if self.policy.tls_offered and not self.tls_active:
             offered[b"STARTTLS"] = b""
+        if self.policy.auth and self.tls_active and not self._authenticated and b"AUTH" in available:
+            offered[b"AUTH"] = available[b"AUTH"]
+            self._lines.allow(tables.AUTH_LINE)
         self.extensions = offered
         words = [name + b" " + value if value else name for name, value in offered.items()]
         self.reply(Reply(250, (self.policy.hostname, *words)))
@@ -108,6 +119,9 @@ class ServerSession:
         self._move(verb, reply.code)
         if close:
             self.state = ServerState.CLOSED
+        elif verb == b"AUTH" and reply.code >= 400:
+            # Whoever tries out passwords does not do so for ever.
+            self._count_error()
 
     def close(self, reply: Reply) -> None:
         """Say `reply` on our own account, and end."""
@@ -159,6 +173,8 @@ class ServerSession:
         status, line = self._lines.next()
         if status is LineStatus.INCOMPLETE:
             return events.NEED_DATA
+        if self.state is ServerState.AUTH:
+            return self._read_answer(status, line)
         verb, _blank, argument = line.partition(b" ")
         verb = verb.upper()
         closing = self._closing(status, verb)
@@ -170,6 +186,14 @@ class ServerSession:
             self._error(refusal)
             return None
         return self._dispatch(verb, argument.strip(b" "))
+
+    def _read_answer(self, status: LineStatus, line: bytes) -> events.Event | None:
+        # Whoever sends anything else here takes it for something else than we do.
+        if status is not LineStatus.COMPLETE or not _ANSWER.fullmatch(line):
+            self._close(tables.CLOSING_ANSWER)
+            return None
+        self._verb = b"AUTH"
+        return events.Auth(line, first=False)
 
     def _closing(self, status: LineStatus, verb: bytes) -> Reply | None:
         """Return the reply after which the connection must end, if the line calls for one."""
@@ -192,6 +216,10 @@ class ServerSession:
         states = tables.SERVER_COMMANDS.get(verb)
         if states is None:
             return tables.NOT_OFFERED.get(verb, tables.UNKNOWN_COMMAND)
+        if verb == b"AUTH" and self._authenticated:
+            return tables.AUTH_ACTIVE
+        if verb == b"AUTH" and b"AUTH" not in self.extensions:
+            return tables.NOT_IMPLEMENTED
         if verb == b"STARTTLS" and self.tls_active:
             return tables.TLS_ACTIVE
         if verb == b"STARTTLS" and not self.policy.tls_offered:
@@ -233,6 +261,10 @@ class ServerSession:
                 return events.DATA_START
             case b"STARTTLS":
                 return events.START_TLS
+            case b"AUTH":
+                if not _AUTH.fullmatch(argument):
+                    raise envelope.EnvelopeError(tables.BAD_SYNTAX)
+                return events.Auth(argument, first=True)
             case _:
                 return events.RESET
 
@@ -263,6 +295,8 @@ class ServerSession:
 
     def _move(self, verb: bytes, code: int) -> None:
         self.state = tables.server_next(verb, self.state, code)
+        if verb == b"AUTH" and 200 <= code < 300:
+            self._authenticated = True
         if self.state is ServerState.DATA:
             self._data = DataReader(self._size(self.extensions.get(b"SIZE", b"")))
         elif not self.in_transaction:
@@ -276,8 +310,13 @@ class ServerSession:
         self._output += reply.octets
 
     def _error(self, reply: Reply) -> None:
-        self._errors += 1
         self._write(reply)
+        # A client that goes on naming recipients does as it should, and defers those (RFC 5321 4.5.3.1.10).
+        if reply is not tables.TOO_MANY_RECIPIENTS:
+            self._count_error()
+
+    def _count_error(self) -> None:
+        self._errors += 1
         if self._errors >= self.policy.errors:
             self._close(tables.CLOSING_ERRORS)
 

@@ -28,6 +28,7 @@ class ServerState(enum.Enum):
     MAIL = "mail"  # a sender was accepted
     RCPT = "rcpt"  # at least one recipient was accepted
     DATA = "data"  # the message is being received
+    AUTH = "auth"  # the answer to a challenge is awaited
     CLOSED = "closed"
 
 
@@ -51,6 +52,7 @@ class Verdict(enum.Enum):
     __hash__ = object.__hash__
 
     ACCEPTED = "accepted"
+    CHALLENGED = "challenged"  # AUTH goes on (RFC 4954 4)
     REFUSED = "refused"
 
 
@@ -64,6 +66,7 @@ SERVER_COMMANDS: Final[Mapping[bytes, frozenset[ServerState]]] = MappingProxyTyp
         b"EHLO": _OPEN,
         b"HELO": _OPEN,
         b"STARTTLS": frozenset({S.READY}),
+        b"AUTH": frozenset({S.READY}),
         b"MAIL": frozenset({S.READY}),
         b"RCPT": frozenset({S.MAIL, S.RCPT}),
         b"DATA": frozenset({S.RCPT}),
@@ -82,6 +85,9 @@ SERVER_TRANSITIONS: Final[Mapping[tuple[bytes, ServerState, Verdict], ServerStat
         **{(verb, state, Verdict.ACCEPTED): S.READY for verb in (b"EHLO", b"HELO") for state in _OPEN},
         **{(b"RSET", state, Verdict.ACCEPTED): S.READY for state in _TRANSACTION},
         (b"STARTTLS", S.READY, Verdict.ACCEPTED): S.CONNECTED,
+        (b"AUTH", S.READY, Verdict.CHALLENGED): S.AUTH,
+        (b"AUTH", S.AUTH, Verdict.ACCEPTED): S.READY,
+        (b"AUTH", S.AUTH, Verdict.REFUSED): S.READY,
         (b"MAIL", S.READY, Verdict.ACCEPTED): S.MAIL,
         (b"RCPT", S.MAIL, Verdict.ACCEPTED): S.RCPT,
         (b"DATA", S.RCPT, Verdict.ACCEPTED): S.DATA,
@@ -107,6 +113,7 @@ NO_ARGUMENT: Final = frozenset({b"DATA", b"RSET", b"STARTTLS", b"QUIT"})
 COMMAND_LINE: Final = 512
 COMMAND_ALLOWANCE: Final[Mapping[bytes, int]] = MappingProxyType({b"MAIL": 26 + 17 + 10 + 9 + 107, b"RCPT": 29 + 507})
 LONGEST_COMMAND: Final = COMMAND_LINE + max(COMMAND_ALLOWANCE.values())
+AUTH_LINE: Final = 12288  # octets of AUTH and of the answers to challenges, CRLF included (RFC 4954 4)
 TEXT_LINE: Final = 1000  # octets, CRLF included, the stuffed dot not (4.5.3.1.6)
 REPLY_LINE: Final = 512  # octets (4.5.3.1.5); next hops are given twice that
 REPLY_LINES: Final = 100
@@ -145,6 +152,7 @@ LINE_TOO_LONG: Final = Reply(500, (b"5.5.2 Line too long",))
 BAD_SYNTAX: Final = Reply(501, (b"5.5.4 Syntax error in arguments",))
 NOT_IMPLEMENTED: Final = Reply(502, (b"5.5.1 Command not implemented",))
 OUT_OF_ORDER: Final = Reply(503, (b"5.5.1 Bad sequence of commands",))
+AUTH_ACTIVE: Final = Reply(503, (b"5.5.1 Already authenticated",))
 TLS_ACTIVE: Final = Reply(503, (b"5.5.1 TLS already active",))
 TLS_FIRST: Final = Reply(530, (b"5.7.0 Must issue a STARTTLS command first",))
 TOO_MANY_RECIPIENTS: Final = Reply(452, (b"4.5.3 Too many recipients",))
@@ -158,6 +166,7 @@ TEXT_LINE_TOO_LONG: Final = Reply(554, (b"5.6.0 Line longer than 998 octets in m
 CLOSING_COMMAND: Final = Reply(521, (b"5.5.2 Bare CR, LF or NUL in command, closing",))
 CLOSING_CONTENT: Final = Reply(550, (b"5.6.0 Bare CR, LF or NUL in message, closing",))
 CLOSING_PIPELINING: Final = Reply(554, (b"5.5.0 Unauthorised pipelining, closing",))
+CLOSING_ANSWER: Final = Reply(521, (b"5.5.2 No answer to a challenge, closing",))
 CLOSING_BDAT: Final = Reply(502, (b"5.5.1 BDAT not offered, closing",))
 CLOSING_ERRORS: Final = Reply(421, (b"4.7.0 Too many errors, closing",))
 
@@ -169,7 +178,6 @@ OWN_REPLIES: Final[Mapping[bytes, Reply]] = MappingProxyType(
 # Verbs that are known and not offered.
 NOT_OFFERED: Final[Mapping[bytes, Reply]] = MappingProxyType(
     {
-        b"AUTH": NOT_IMPLEMENTED,
         b"EXPN": NOT_IMPLEMENTED,
         b"ETRN": NOT_IMPLEMENTED,
         b"TURN": NOT_IMPLEMENTED,
@@ -221,7 +229,7 @@ def server_next(verb: bytes, state: ServerState, code: int) -> ServerState:
     """Return the state after we answered `verb` with `code`. 421 and 521 announce the end (3.8; RFC 7504)."""
     if code in (421, 521):
         return ServerState.CLOSED
-    verdict = Verdict.ACCEPTED if 200 <= code < 400 else Verdict.REFUSED
+    verdict = Verdict.CHALLENGED if code == 334 else Verdict.ACCEPTED if 200 <= code < 400 else Verdict.REFUSED
     return SERVER_TRANSITIONS.get((verb, state, verdict), state)
 
 
@@ -248,4 +256,4 @@ def hops(head: bytes) -> int:
 
 def command_limit(verb: bytes) -> int:
     """Return the longest line of `verb` in octets, CRLF included."""
-    return COMMAND_LINE + COMMAND_ALLOWANCE.get(verb, 0)
+    return AUTH_LINE if verb == b"AUTH" else COMMAND_LINE + COMMAND_ALLOWANCE.get(verb, 0)
