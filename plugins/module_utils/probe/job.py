@@ -14,7 +14,21 @@ from .conversation import Conversation, explain_certificate
 from .limits import Limits
 from .lines import Dialer, Line, Schedule
 from .loop import Loop
-from .model import CONNECT, NO_ROUTE, NONE, NOT_SMTP, OPEN, SHUT, TLS, VERIFYING, Endpoint, Finding
+from .model import (
+    CONNECT,
+    FILTERED,
+    NO_ROUTE,
+    NONE,
+    NOT_SMTP,
+    OPEN,
+    REFUSED,
+    SHUT,
+    TLS,
+    VERIFYING,
+    Endpoint,
+    Evidence,
+    Finding,
+)
 from .session import Session
 from .steps import NO_ERRAND, Errand
 
@@ -33,6 +47,8 @@ class Question(NamedTuple):
     """Wait longer for an answer from the start."""
     insist: bool = False
     """It should be open: ask a second time, more patiently, before believing that it is not."""
+    interface: Optional[str] = None
+    """A TCP answer counts only when it comes again, to a socket that hears this interface alone (way_out.py)."""
 
 
 class Means(NamedTuple):
@@ -64,7 +80,7 @@ class Answer(NamedTuple):
 class Job:
     """Connects, talks where that is asked for, and reports once."""
 
-    __slots__ = ("_attempts", "_began", "_done", "_found", "_means", "_question", "_until")
+    __slots__ = ("_answered", "_attempts", "_began", "_done", "_found", "_means", "_question", "_until")
 
     def __init__(self, means: Means, question: Question, done: Callable[[Answer], None]) -> None:
         self._means = means
@@ -73,6 +89,8 @@ class Job:
         self._attempts = 0
         self._began = 0.0
         self._until = 0.0
+        self._answered: Optional[Finding] = None
+        """A finding that is still to come again by the interface."""
         self._found: Optional[Finding] = None
         """A finding whose certificate is still to be looked at."""
 
@@ -93,6 +111,19 @@ class Job:
         schedule = self._within(self._means.patient if patient else self._means.schedule)
         self._means.dialer.dial(self._question.endpoint, schedule, self._connected)
 
+    def _ask_outside(self, finding: Finding) -> None:
+        self._answered = finding
+        endpoint = self._question.endpoint._replace(interface=self._question.interface)
+        self._means.dialer.dial(endpoint, self._within(self._means.schedule), self._heard_outside)
+
+    def _heard_outside(self, finding: Finding, line: Optional[Line]) -> None:
+        if line is not None:
+            line.close()
+        if self._answered is not None and _is_answer(finding):
+            self._report(self._answered)
+        else:
+            self._report(Finding(FILTERED, Evidence("nothing but this host itself answers")))
+
     def _connected(self, finding: Finding, line: Optional[Line]) -> None:
         if line is not None and self._question.depth != CONNECT:
             self._talk(line)
@@ -101,6 +132,9 @@ class Job:
             line.close()
         if finding.outcome == NOT_SMTP and self._question.depth == CONNECT:  # more than a connection was not asked for
             finding = Finding(OPEN, finding.evidence)
+        if self._question.interface is not None and _is_answer(finding):
+            self._ask_outside(finding)
+            return
         retried = finding.outcome in SHUT or finding.outcome == NO_ROUTE
         left = self._until - self._means.loop.now() > _PAUSE
         if retried and left and self._question.insist and self._attempts == 1 and self._found is None:
@@ -137,6 +171,11 @@ class Job:
 
     def _report(self, finding: Finding) -> None:
         self._done(Answer(finding, self._attempts, self._means.loop.now() - self._began))
+
+
+def _is_answer(finding: Finding) -> bool:
+    """Whether TCP answered; of a second connection, one that is reset at once as well."""
+    return finding.outcome in (OPEN, REFUSED, NOT_SMTP)
 
 
 def _with_certificate(found: Finding, looked: Finding) -> Finding:

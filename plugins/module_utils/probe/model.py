@@ -90,6 +90,8 @@ class Endpoint(NamedTuple):
     address: Tuple[Any, ...]
     """A socket address as getaddrinfo gives it; the first element is the numeric address."""
     source: Optional[Tuple[Any, ...]] = None
+    interface: Optional[str] = None
+    """Answers count only when they come in by this interface; None: by any."""
 
 
 @dataclass(frozen=True)

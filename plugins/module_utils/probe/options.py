@@ -58,6 +58,7 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "recipient": {"type": "str"},
     "control_ports": {"type": "list", "elements": "int", "default": [22]},
     "require_control": {"type": "bool", "default": True},
+    "require_answer": {"type": "bool", "default": True},
     "locate": {"type": "str", "choices": list(LOCATE), "default": NOTHING},
     "locate_budget": {"type": "float", "default": BUDGET},
     "via": {"type": "str", "choices": [HOST, SSH], "default": HOST},
@@ -122,6 +123,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
         timeout=params["timeout"],
         control_ports=tuple(dict.fromkeys(params["control_ports"])),
         require_control=params["require_control"],
+        require_answer=params["require_answer"],
         trust=Trust(params["ca_pem"], params["ca_file"]),
         timeouts=single,
         deadline=params["deadline"] or 0.0,
@@ -238,7 +240,7 @@ def complaint(rows: Sequence[Row]) -> Optional[str]:
     lines = [_sentence(row) for row in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
         lines.append(f"and {len(wrong) - _SHOWN} more, see rows")
-    hint = "; a path counts as blocked without a control when require_control is false"
+    hint = "; require_control and require_answer say what a block needs to be believed"
     unproven = any(row.judgement.verdict == UNPROVEN for row in wrong)
     return f"{len(wrong)} of {len(rows)} rows differ: " + "; ".join(lines) + (hint if unproven else "")
 

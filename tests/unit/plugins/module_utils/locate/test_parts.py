@@ -85,24 +85,25 @@ def attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", len(value) + 4, kind) + value + b"\0" * (-len(value) % 4)
 
 
-def message(kind: int, *attributes: bytes) -> bytes:
-    body = bytes(12) + b"".join(attributes)
+def message(kind: int, *attributes: bytes, route_type: int = 1) -> bytes:
+    body = struct.pack("=8BI", 0, 0, 0, 0, 0, 0, 0, route_type, 0) + b"".join(attributes)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
 
 
 def test_a_route_tells_gateway_and_interface() -> None:
     loopback = attribute(4, struct.pack("=I", socket.if_nametoindex("lo")))
-    assert route.parse(message(24, loopback, attribute(5, bytes((192, 0, 2, 1))))) == ("192.0.2.1", "lo")
-    assert route.parse(message(24, loopback)) == (None, "lo")
+    assert route.parse(message(24, loopback, attribute(5, bytes((192, 0, 2, 1))))) == ("192.0.2.1", "lo", False)
+    assert route.parse(message(24, loopback)) == (None, "lo", False)
+    assert route.parse(message(24, loopback, route_type=2)) == (None, "lo", True)
     via = attribute(18, struct.pack("=H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "fe80::1"))
-    assert route.parse(message(24, via)) == ("fe80::1", None)
+    assert route.parse(message(24, via)) == ("fe80::1", None, False)
     assert route.parse(message(2, struct.pack("=i", -101))) is None
     assert route.parse(b"short") is None
 
 
 def test_the_kernel_tells_the_route_to_the_loopback() -> None:
-    assert route.route_to(socket.AF_INET, "127.0.0.1", None) == (None, "lo")
-    assert route.route_to(socket.AF_INET6, "::1", None) == (None, "lo")
+    assert route.route_to(socket.AF_INET, "127.0.0.1", None) == (None, "lo", True)
+    assert route.route_to(socket.AF_INET6, "::1", None) == (None, "lo", True)
 
 
 BASE = wire.Shot(socket.AF_INET, ("192.0.2.9", 25))
