@@ -168,11 +168,14 @@ options:
     type: str
   username:
     description:
-      - Who to log in as, at the depths V(auth) and V(mail).
-      - Counts as a secret, so it is masked wherever it turns up in the result.
+      - Who to log in as, at the depths V(auth) and V(mail). It is not in the result, unless a host or path has the same
+        name.
     type: str
   password:
-    description: The password of O(username). It is sent to a server whose certificate proved its name, inside TLS.
+    description:
+      - The password of O(username). It is sent to a server whose certificate proved its name, inside TLS.
+      - One that is part of a word of the result, such as a verdict or the name of a host, is refused. Ansible would
+        mask that word, and so tell the password.
     type: str
   sender:
     description: The sender that V(mail) gives. Empty for the null sender, as bounces have it.
@@ -528,6 +531,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     # The rows repeat each target: said a third time, a matrix would only be slower to hand on and to read at -vvv.
     said = {**module.params, "targets": f"{len(module.params['targets'])}, see rows"}
+    said["username"] = None if said["username"] is None else "not shown"
     result = {**options.result(evidences), "invocation": {"module_args": said}}
     complaint = options.complaint(evidences.rows)
     if complaint and module.params["fail_on_difference"]:
