@@ -398,7 +398,8 @@ rows:
       description:
         - What the outcome rests on. C(text) in words, and where they apply C(errno), C(local), C(reset),
           C(icmp_type), C(icmp_code), C(device) (who sent the ICMP error), C(greeting), C(greeting_name), C(reply),
-          C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names), C(days_left).
+          C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names),
+          C(common_name_only) (it has no alternative names, so newer clients will not accept it), C(days_left).
         - C(smtp) has C(greeting_code), C(greeting_seconds), C(extensions) (from EHLO, each with its parameters),
           C(size), C(auth) (mechanisms), C(auth_in_clear), C(mechanism) (the one used), and C(exchanges), one for each
           stage with C(stage), C(code), C(enhanced) (RFC 3463), C(text), C(seconds).

@@ -160,7 +160,7 @@ class Job:
 
     def _talked(self, conversation: Conversation) -> None:
         if self._found is not None:
-            self._report(_with_certificate(self._found, conversation.finding))
+            self._report(_with_certificate(self._found, conversation.finding, self._question.name))
         elif conversation.certificate_rejected and conversation.finding.evidence.certificate_names is None:
             # This Python does not show a certificate that was refused: look at it once more, trusting nobody.
             self._found = conversation.finding
@@ -178,7 +178,8 @@ def _is_answer(finding: Finding) -> bool:
     return finding.outcome in (OPEN, REFUSED, NOT_SMTP)
 
 
-def _with_certificate(found: Finding, looked: Finding) -> Finding:
+def _with_certificate(found: Finding, looked: Finding, name: Optional[str]) -> Finding:
     """Add the certificate that *looked* saw to *found*."""
     names, days = looked.evidence.certificate_names, looked.evidence.days_left
-    return Finding(found.outcome, explain_certificate(replace(found.evidence, certificate_names=names, days_left=days)))
+    evidence = replace(found.evidence, certificate_names=names, days_left=days)
+    return Finding(found.outcome, explain_certificate(evidence, name))

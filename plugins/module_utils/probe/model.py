@@ -118,6 +118,8 @@ class Evidence:
     name_verified: Optional[bool] = None
     """The certificate's chain and name were both verified."""
     certificate_names: Optional[Tuple[str, ...]] = None
+    common_name_only: Optional[bool] = None
+    """The certificate names the server in its common name alone, which newer clients do not accept."""
     days_left: Optional[int] = None
     smtp: Optional[Smtp] = None
     tls: Optional[Tls] = None
