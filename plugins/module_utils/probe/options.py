@@ -193,8 +193,8 @@ def _target(where: str, entry: Mapping[str, Any]) -> Target:
         raise OptionRefused(f"{where}.destination: no server can have the address {destination}")
     if entry["source"] is not None and _address(entry["source"]) is None:
         raise OptionRefused(f"{where}.source: {entry['source']!r} is no address; give one of this host's addresses")
-    for name in ("destination", "source"):
-        _check_form(f"{where}.{name}", entry[name])
+    for end in ("destination", "source"):
+        _check_form(f"{where}.{end}", entry[end])
     if entry["name"] is not None and _address(entry["name"]) is None and not is_host_name(entry["name"]):
         raise OptionRefused(f"{where}.name: {entry['name']!r} is no name a certificate can carry")
     if entry["encryption"] not in (None, *ENCRYPTIONS):

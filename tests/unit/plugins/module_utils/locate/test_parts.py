@@ -7,9 +7,10 @@ import errno
 import json
 import socket
 import struct
+import time
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.locate import own_host, route, trace, wire
+from ansible_collections.alertpath.smtp.plugins.module_utils.locate import alone, own_host, route, trace, wire
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate.model import (
     ACCEPTED,
     EXPIRED,
@@ -152,3 +153,16 @@ def test_the_kernel_ignores_answers_below_the_least_ttl() -> None:
         listener.listen()
         shot = wire.Shot(socket.AF_INET, listener.getsockname(), least_ttl=65)
         assert trace.fire([shot], trace.Pace((0.0,), 0.2))[0].kind == SILENT
+
+
+def test_a_search_that_counts_packets_waits_for_another_one_and_says_nothing_in_the_end() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(alone.NAME)  # as another process does
+        began = time.monotonic()
+        with alone.alone(0.2) as mine:
+            assert not mine
+        assert 0.2 <= time.monotonic() - began < 2
+    with alone.alone(0.2) as mine:
+        assert mine
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+            other.bind(alone.NAME)
