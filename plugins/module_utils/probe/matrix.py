@@ -46,7 +46,7 @@ from .model import (
     Finding,
     Target,
 )
-from .names import Resolved, numeric, resolve
+from .names import Resolved, leads_home, numeric, resolve
 from .pins import moved, pinned
 from .rows import Evidences, Row
 from .steps import NO_ERRAND, Errand
@@ -142,7 +142,11 @@ def _named(target: Target, resolved: Resolved) -> Iterable[_Line]:
         error = resolved.error or f"{target.destination} has no address of the source's family"
         yield _Line(target, None, Finding(NAME_ERROR, Evidence(error)))
     for family, address in usable:
-        yield _line(target, family, (address[0], target.port, *address[2:]))
+        if target.expect == BLOCKED and leads_home(target.destination, address):
+            error = f"{target.destination} leads to this host itself ({address[0]}), which shows nothing of a way there"
+            yield _Line(target, None, Finding(NAME_ERROR, Evidence(error)))
+        else:
+            yield _line(target, family, (address[0], target.port, *address[2:]))
 
 
 def _line(target: Target, family: int, address: Tuple[Any, ...]) -> _Line:

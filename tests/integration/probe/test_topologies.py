@@ -107,6 +107,24 @@ def test_each_address_of_a_name_is_a_row_with_a_verdict_of_its_own(network: Netw
     assert verdicts["allowed", addresses[2]] == verdicts["blocked", addresses[2]] == ("no_route", "error")
 
 
+@pytest.mark.parametrize("sink", ["0.0.0.0", "::", "127.0.0.1", "127.0.1.1", "::1"])
+def test_name_that_is_led_away_is_never_blocked(network: Network, tmp_path: Path, sink: str) -> None:
+    """Resolvers that keep names away, and files of hosts, answer like that: this host refuses then."""
+    wrap = with_names(tmp_path, f"{sink} mx.corp.test", "127.0.0.1 localhost")
+    targets = [{"destination": name, "port": 25, "expect": "blocked"} for name in ("mx.corp.test", "localhost")]
+    row, own = network.probe(targets, wrap=wrap)["rows"]
+    assert told(row) == ("name_error", "error"), row
+    assert "leads to" in row["reason"]
+    assert told(own) == ("refused", "pass")
+
+
+def test_ipv4_address_in_the_form_of_ipv6_counts_as_ipv4(network: Network, tmp_path: Path) -> None:
+    wrap = with_names(tmp_path, f"::ffff:{network.server[4]} mx.corp.test")
+    result = network.probe([{"destination": "mx.corp.test", "port": 25, **OPEN}], wrap=wrap)
+    assert [(row["address"], told(row)) for row in result["rows"]] == [(network.server[4], ("open", "pass"))]
+    assert result["controls"] == {"ipv4": 1, "ipv6": 0}
+
+
 def test_source_chooses_the_family_of_a_name(network: Network, tmp_path: Path) -> None:
     wrap = with_names(tmp_path, f"{network.server[4]} mx.corp.test", f"{network.server[6]} six.corp.test")
     source = network.client[4]
