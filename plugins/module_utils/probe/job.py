@@ -48,7 +48,7 @@ class Question(NamedTuple):
     insist: bool = False
     """It should be open: ask a second time, more patiently, before believing that it is not."""
     interface: Optional[str] = None
-    """A TCP answer counts only when it comes again, to a socket that hears this interface alone (way_out.py)."""
+    """A TCP answer counts only when a socket gets it that hears this interface alone (way_out.py)."""
 
 
 class Means(NamedTuple):
@@ -90,7 +90,7 @@ class Job:
         self._began = 0.0
         self._until = 0.0
         self._answered: Optional[Finding] = None
-        """A finding that is still to come again by the interface."""
+        """An answer that came, and not by the interface alone."""
         self._found: Optional[Finding] = None
         """A finding whose certificate is still to be looked at."""
 
@@ -98,7 +98,10 @@ class Job:
         """Begin. The report may come before this returns."""
         self._began = self._means.loop.now()
         self._until = self._began + self._means.limits.overall
-        self._connect()
+        if self._question.interface is None:
+            self._connect()
+        else:
+            self._ask_outside()
 
     def _within(self, schedule: Schedule) -> Schedule:
         """Shorten *schedule* to the time that is left."""
@@ -108,21 +111,28 @@ class Job:
     def _connect(self) -> None:
         self._attempts += 1
         patient = self._question.patient or self._attempts > 1
-        schedule = self._within(self._means.patient if patient else self._means.schedule)
+        schedule = self._means.patient if patient else self._means.schedule
+        if self._question.interface is not None:  # neighbours are looked for since it was asked by the interface
+            schedule = schedule._replace(window=schedule.window - self._means.schedule.window)
+        schedule = self._within(schedule)
         self._means.dialer.dial(self._question.endpoint, schedule, self._connected)
 
-    def _ask_outside(self, finding: Finding) -> None:
-        self._answered = finding
+    def _ask_outside(self) -> None:
         endpoint = self._question.endpoint._replace(interface=self._question.interface)
         self._means.dialer.dial(endpoint, self._within(self._means.schedule), self._heard_outside)
 
     def _heard_outside(self, finding: Finding, line: Optional[Line]) -> None:
+        """Believe an answer. After silence ask anew, by any way, for a neighbour's absence is said by this host."""
         if line is not None:
             line.close()
-        if self._answered is not None and _is_answer(finding):
-            self._report(self._answered)
-        else:
+        if finding.outcome == NOT_SMTP:
+            finding = Finding(OPEN, finding.evidence)
+        if finding.outcome != FILTERED:
+            self._report(finding)
+        elif self._answered is not None:
             self._report(Finding(FILTERED, Evidence("nothing but this host itself answers")))
+        else:
+            self._connect()
 
     def _connected(self, finding: Finding, line: Optional[Line]) -> None:
         if line is not None and self._question.depth != CONNECT:
@@ -132,8 +142,9 @@ class Job:
             line.close()
         if finding.outcome == NOT_SMTP and self._question.depth == CONNECT:  # more than a connection was not asked for
             finding = Finding(OPEN, finding.evidence)
-        if self._question.interface is not None and _is_answer(finding):
-            self._ask_outside(finding)
+        if self._question.interface is not None and finding.outcome in (OPEN, REFUSED):
+            self._answered = finding
+            self._ask_outside()
             return
         retried = finding.outcome in SHUT or finding.outcome == NO_ROUTE
         left = self._until - self._means.loop.now() > _PAUSE
@@ -171,11 +182,6 @@ class Job:
 
     def _report(self, finding: Finding) -> None:
         self._done(Answer(finding, self._attempts, self._means.loop.now() - self._began))
-
-
-def _is_answer(finding: Finding) -> bool:
-    """Whether TCP answered; of a second connection, one that is reset at once as well."""
-    return finding.outcome in (OPEN, REFUSED, NOT_SMTP)
 
 
 def _with_certificate(found: Finding, looked: Finding, name: Optional[str]) -> Finding:

@@ -30,7 +30,7 @@ _PLAY = """
 
 
 @pytest.fixture(scope="module")
-def heard(network: Network, world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def heard(network: Network, world: World, router_ssh: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A mail server that takes the account's mail for one recipient; the file with what it hears."""
     folder = tmp_path_factory.mktemp("role")
     log = folder / "heard"
@@ -88,13 +88,6 @@ def verify(network: Network, world: World, folder: Path, port: int = PORT, **var
 
 def allowed(evidence: Any) -> list[dict[str, Any]]:
     return [row for row in evidence["rows"] if row["expect"] == "allowed"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def router_ssh(network: Network) -> None:
-    """The sentinel of the policy takes connections on a control port: so it is known to be there."""
-    listen = Path(__file__).parents[1] / "locate" / "listen.py"
-    network.start_in("router", sys.executable, str(listen), "22", says=b"listening")
 
 
 ACCOUNT = {"path_verification_username": USER, "path_verification_password": PASSWORD}
