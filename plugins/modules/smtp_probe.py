@@ -12,16 +12,19 @@ description:
   - Connects from the host it runs on to all O(targets) at once, says for each what was seen, and compares that with
     what was expected.
   - A path that is V(allowed) passes only when the right server answers. A path that is V(blocked) passes only when no
-    connection comes about, though something else in its address family answered. A probe that could not run never
-    passes.
+    connection comes about, though the network lives and the address itself gave a sign of life. A probe that could not
+    run never passes.
   - Several fresh SYNs are sent to each target, so that a lost packet is not mistaken for a firewall. The first answer
     decides. A path that should be open and is not is probed a second time, more patiently.
-  - No connection alone does not prove a block, for a host that is down is silent too, and what this host's own rules
-    refuse they refuse on a dead network as well. Every destination that should be blocked is therefore asked for a sign
-    of life on O(control_ports).
+  - No connection alone does not prove a block, for a host that is down or an address that is mistyped is silent too,
+    and what this host's own rules refuse they refuse on a dead network as well. Every destination that should be
+    blocked is therefore asked for a sign of life on O(control_ports), and an answer counts only when it comes in by the
+    interface that leads there, so that no rule of this host can give it.
   - Sends no mail and changes nothing. Every SMTP session ends with QUIT.
 requirements:
   - paramiko 3.4 or later where the module runs, for O(via=ssh).
+  - Linux 5.7 or later, or root, to tell a reset that comes from the network from one of this host's own rules. Else
+    a reset on a control port is no sign of life.
   - Linux 5.8 or later to name the device that rejects a connection. Older kernels give a less exact outcome.
 extends_documentation_fragment:
   - alertpath.smtp.attributes
@@ -165,11 +168,14 @@ options:
     type: str
   username:
     description:
-      - Who to log in as, at the depths V(auth) and V(mail).
-      - Counts as a secret, so it is masked wherever it turns up in the result.
+      - Who to log in as, at the depths V(auth) and V(mail). It is not in the result, unless a host or path has the same
+        name.
     type: str
   password:
-    description: The password of O(username). It is sent to a server whose certificate proved its name, inside TLS.
+    description:
+      - The password of O(username). It is sent to a server whose certificate proved its name, inside TLS.
+      - One that is part of a word of the result, such as a verdict or the name of a host, is refused. Ansible would
+        mask that word, and so tell the password.
     type: str
   sender:
     description: The sender that V(mail) gives. Empty for the null sender, as bounces have it.
@@ -180,10 +186,11 @@ options:
     type: str
   control_ports:
     description:
-      - Ports on which destinations that should be blocked are asked for a sign of life. Any TCP answer counts, a
-        reset too.
-      - An empty list asks none. A block is then only as good as the open targets of the same address family, and
-        silence takes 4 seconds to be called.
+      - Ports on which destinations that should be blocked are asked for a sign of life.
+      - A connection, or an ICMP rejection by the destination itself, shows that it is there. A reset shows only that
+        the network lives, for a firewall may send it in anybody's name.
+      - An empty list asks none. A block is then only as good as the open targets are, and silence takes 4 seconds to be
+        called.
     type: list
     elements: int
     default: [22]
@@ -191,7 +198,17 @@ options:
     description:
       - Whether a blocked path counts as a difference when nothing else in the same address family answered, neither a
         control port nor a target.
-      - With V(false), such rows pass, and their C(control) is V(none).
+      - With V(false), such rows pass, and their C(control) is V(none). O(require_answer) means nothing then.
+    type: bool
+    default: true
+  require_answer:
+    description:
+      - Whether a blocked path counts as a difference, too, when its address gave no sign of life, on O(control_ports)
+        or at another target. From one host, a mistyped address looks just like a blocked server that is silent.
+      - With V(false), such rows pass when anything in the same address family answered, and their C(control) is
+        V(family). That is right for addresses that are known to be right and that no port of which can be reached,
+        such as one on the internet seen from an isolated network, and for runs that
+        P(alertpath.smtp.matrix_evidence#filter) judges, which knows what answered the other hosts.
     type: bool
     default: true
   locate:
@@ -271,13 +288,20 @@ EXAMPLES = r"""
     targets: "{{ smtp_plan.hosts[inventory_hostname].probes }}"
     ca_pem: "{{ lookup('ansible.builtin.file', 'files/corp-ca.pem') }}"
 
-- name: The gateway must be reachable, the internet must not
+- name: The gateway must be reachable, and on one port only
+  alertpath.smtp.smtp_probe:
+    targets:
+      - {destination: 10.77.30.25, port: 465, encryption: implicit, name: smtp.corp.test}
+      - {destination: 10.77.30.25, port: 25, expect: blocked}
+    ca_file: /etc/ssl/certs/corp-ca.pem
+
+- name: The internet must not be reachable, none of whose ports answers here
   alertpath.smtp.smtp_probe:
     targets:
       - {destination: 10.77.30.25, port: 465, encryption: implicit, name: smtp.corp.test}
       - {destination: 203.0.113.25, port: 25, expect: blocked}
-      - {destination: "2001:db8:113::25", port: 25, expect: blocked}
     ca_file: /etc/ssl/certs/corp-ca.pem
+    require_answer: false
 
 - name: The gateway takes alerts from the vault's account for the security team
   alertpath.smtp.smtp_probe:
@@ -374,7 +398,8 @@ rows:
       description:
         - What the outcome rests on. C(text) in words, and where they apply C(errno), C(local), C(reset),
           C(icmp_type), C(icmp_code), C(device) (who sent the ICMP error), C(greeting), C(greeting_name), C(reply),
-          C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names), C(days_left).
+          C(tls_version), C(cipher), C(tls_error), C(name_verified), C(certificate_names),
+          C(common_name_only) (it has no alternative names, so newer clients will not accept it), C(days_left).
         - C(smtp) has C(greeting_code), C(greeting_seconds), C(extensions) (from EHLO, each with its parameters),
           C(size), C(auth) (mechanisms), C(auth_in_clear), C(mechanism) (the one used), and C(exchanges), one for each
           stage with C(stage), C(code), C(enhanced) (RFC 3463), C(text), C(seconds).
@@ -440,12 +465,12 @@ rows:
     control:
       description:
         - For a target that should be blocked, the best sign that it is the path and not the network that is shut.
-        - V(destination) when the destination itself answered elsewhere, V(family) when another one of the same address
-          family did, V(none) when nothing answered.
+        - V(destination) when the destination itself took a connection elsewhere or rejected one by ICMP, V(family) when
+          only another one of the same address family did, or somebody by a reset, V(none) when nothing answered.
       type: str
       sample: destination
     verdict:
-      description: V(pass), V(fail), V(error) when the probe could not run, or V(unproven).
+      description: V(pass), V(fail), V(error) when the probe could not run, or V(unproven) when a block may be none.
       type: str
       sample: pass
     reason:
@@ -461,7 +486,7 @@ summary:
   type: dict
   sample: {pass: 55, fail: 1, error: 0, unproven: 0}
 controls:
-  description: How many addresses gave a sign of life, by address family.
+  description: At how many addresses something answered, by address family.
   returned: always
   type: dict
   sample: {ipv4: 8, ipv6: 8}
@@ -507,6 +532,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     # The rows repeat each target: said a third time, a matrix would only be slower to hand on and to read at -vvv.
     said = {**module.params, "targets": f"{len(module.params['targets'])}, see rows"}
+    said["username"] = None if said["username"] is None else "not shown"
     result = {**options.result(evidences), "invocation": {"module_args": said}}
     complaint = options.complaint(evidences.rows)
     if complaint and module.params["fail_on_difference"]:

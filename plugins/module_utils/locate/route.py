@@ -15,6 +15,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _GET_ROUTE = 26
 _NEW_ROUTE = 24
 _REQUEST = 1
+_LOCAL = 2
 _DESTINATION, _SOURCE, _INTERFACE, _GATEWAY, _VIA = 1, 2, 4, 5, 18
 
 
@@ -23,6 +24,8 @@ class Route(NamedTuple):
 
     gateway: Optional[str]
     interface: Optional[str]
+    local: bool = False
+    """The destination is an address of this host."""
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -44,6 +47,7 @@ def parse(message: bytes) -> Optional[Route]:
     """Read the answer to a request for a route; None when the kernel refused it."""
     if len(message) < _HEADER.size + _ROUTE.size or _HEADER.unpack_from(message)[1] != _NEW_ROUTE:
         return None
+    kind = _ROUTE.unpack_from(message, _HEADER.size)[7]
     fields = _attributes(message[_HEADER.size + _ROUTE.size :])
     gateway = None
     if _GATEWAY in fields:
@@ -57,7 +61,7 @@ def parse(message: bytes) -> Optional[Route]:
             interface = socket.if_indextoname(struct.unpack("=I", fields[_INTERFACE])[0])
         except OSError:
             interface = None
-    return Route(gateway, interface)
+    return Route(gateway, interface, kind == _LOCAL)
 
 
 def route_to(family: int, destination: str, source: Optional[str]) -> Optional[Route]:

@@ -43,6 +43,8 @@ class Certificate(NamedTuple):
     not_after: datetime
     issuer: str = ""
     """The issuer's common name, or else its organisation."""
+    common_name_only: bool = False
+    """There are no alternative names."""
 
     def days_left(self, now: datetime) -> int:
         """Return the whole days from *now* until it expires; negative when it has expired."""
@@ -133,6 +135,7 @@ def read(der: bytes) -> Certificate:
     for field in signed[6:]:
         if field.tag == _EXTENSIONS:
             names.extend(_alternative_names(field.value))
+    alone = not names
     names = names or list(_attributes(signed[4].value, _COMMON_NAME))
     issuer = [*_attributes(signed[2].value, _COMMON_NAME), *_attributes(signed[2].value, _ORGANISATION), ""][0]
-    return Certificate(tuple(names[:_MAX_NAMES]), _time(validity[0]), _time(validity[1]), issuer)
+    return Certificate(tuple(names[:_MAX_NAMES]), _time(validity[0]), _time(validity[1]), issuer, alone)

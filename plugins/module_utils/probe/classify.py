@@ -61,7 +61,11 @@ def from_errno(code: int, at_once: bool, source: Optional[str] = None) -> Findin
     if not at_once and code in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return Finding(NO_ROUTE, Evidence("an ICMP error answered: unreachable", name))
     if code == errno.EADDRNOTAVAIL:
-        text = f"the address {source} is not on this host" if source else "no local address or port is free"
+        text = (
+            f"the address {source} is not on this host"
+            if source
+            else "this host has no address to connect from, or no free port"
+        )
         return Finding(LOCAL_ERROR, Evidence(text, name, local=True))
     if code in _UNROUTED:
         return Finding(NO_ROUTE, Evidence(_UNROUTED[code], name, local=True))

@@ -70,6 +70,9 @@ class Connector:
                 sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
             else:
                 sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+            if self._endpoint.interface is not None:
+                name = self._endpoint.interface.encode()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
             if source is not None:
                 sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
                 unbound = source[0]

@@ -174,7 +174,7 @@ class Conversation:
             kind=classes.WRONG_CERTIFICATE if mismatch else None,
         )
         if failure.about_certificate:
-            self._dialogue.note(explain_certificate(self.finding.evidence))
+            self._dialogue.note(explain_certificate(self.finding.evidence, self._name))
 
     def _note_shown(self) -> None:
         """Add what the server has shown in the handshake to the evidence."""
@@ -217,15 +217,19 @@ def describe(evidence: Evidence, handshake: Handshake, now: datetime) -> Evidenc
         tls_version=handshake.version,
         cipher=handshake.cipher,
         certificate_names=certificate.names if certificate else None,
+        common_name_only=True if certificate and certificate.common_name_only else None,
         days_left=certificate.days_left(now) if certificate else None,
     )
 
 
-def explain_certificate(evidence: Evidence) -> Evidence:
-    """Say in the text of *evidence* what the certificate names, and when it expired."""
+def explain_certificate(evidence: Evidence, name: Optional[str] = None) -> Evidence:
+    """Say in the text of *evidence* what the certificate names, though not *name*, and when it expired."""
     text, days = evidence.text, evidence.days_left
     if evidence.certificate_names:
         text = f"{text}; it names {', '.join(evidence.certificate_names[:5])}"
+    if evidence.tls_error == MISMATCH and name and name.lower() in map(str.lower, evidence.certificate_names or ()):
+        # RFC 9525 section 6.3: a name counts only as a DNS name, an address only as an IP address.
+        text = f"{text}, but not as an alternative name of its kind, and no other counts"
     if days is not None and days < 0:
         text = f"{text}; it expired {-days} days ago"
     return replace(evidence, text=text)

@@ -50,6 +50,7 @@ class Dialogue:
         self._name = name
         self._errand = errand
         self._answers: List[bytes] = []
+        self._cancelled = False
         self._outcome = OPEN
         self._evidence = Evidence("connected")
         self._smtp = Smtp()
@@ -141,7 +142,7 @@ class Dialogue:
 
     def _conclude(self, outcome: str, text: str, parts: Any) -> None:
         self._outcome = outcome
-        self._evidence = replace(self._evidence, text=self._safe(text), **parts)
+        self._evidence = replace(self._evidence, text=text, **parts)
 
     def _stop(self, text: str, parts: Any) -> None:
         if self.step in OVER:
@@ -156,14 +157,16 @@ class Dialogue:
             self.end(NOT_SMTP, text, **parts)
 
     def _safe(self, text: str) -> str:
-        return sasl.mask(text, self._errand.credentials)
+        """Mask the credentials in what the server says once it has heard them."""
+        return text if self._smtp.mechanism is None else sasl.mask(text, self._errand.credentials)
 
     def _record(self, exchange: Exchange) -> None:
         self._smtp = self._smtp._replace(exchanges=(*self._smtp.exchanges, exchange))
 
-    def _take(self, reply: Reply) -> None:
+    def _take(self, heard: Reply) -> None:
+        reply = Reply(heard.code, tuple(map(self._safe, heard.lines)))
         if self.step is not Step.QUIT and not (self.step is Step.AUTH and reply.code == _PROMPT):
-            self._record(Exchange(STAGES[self.step], reply.code, reply.enhanced, self._safe(reply.text)))
+            self._record(Exchange(STAGES[self.step], reply.code, reply.enhanced, reply.text))
         if self.step is Step.GREETING:
             self._greeted(reply)
         elif self.step in _EXTENSIONS:
@@ -175,7 +178,7 @@ class Dialogue:
                 self.refuse(
                     TLS_MISSING,
                     f"STARTTLS is refused: {reply.text}",
-                    reply=self._safe(reply.text),
+                    reply=reply.text,
                     kind=classes.TLS_REFUSED,
                 )
         elif self.step is Step.AUTH:
@@ -237,13 +240,13 @@ class Dialogue:
             self._advance()
         elif reply.code == _PROMPT and self._answers:
             self._output += self._answers.pop(0) + b"\r\n"
-        elif reply.code == _PROMPT:  # a question too many: RFC 4954 section 4 cancels with an asterisk
-            self._answers = []
+        elif reply.code == _PROMPT and not self._cancelled:  # a question too many: RFC 4954 section 4
+            self._cancelled = True
             self._output += b"*\r\n"
         else:
             kind = classes.AUTH_DEFERRED if 400 <= reply.code < 500 else classes.AUTH_REFUSED
             text = f"the credentials are refused ({self._smtp.mechanism}): {reply.text}"
-            self.refuse(AUTH_FAILED, text, reply=self._safe(reply.text), kind=kind)
+            self.refuse(AUTH_FAILED, text, reply=reply.text, kind=kind)
 
     def _transacted(self, reply: Reply) -> None:
         if reply.code in (250, 251, 252):
@@ -254,7 +257,7 @@ class Dialogue:
         self._conclude(
             MAIL_REFUSED,
             f"the {who} {what} is refused: {reply.text}",
-            {"reply": self._safe(reply.text), "kind": classes.of_refusal(who, reply.code)},
+            {"reply": reply.text, "kind": classes.of_refusal(who, reply.code)},
         )
         if reply.code == 421:  # the server closes: RFC 5321 section 3.8
             self._quit()
@@ -320,6 +323,8 @@ class Dialogue:
         kind = None
         if self._evidence.name_verified:
             text = f"{self._name} answers, proved by its certificate"
+            if self._evidence.common_name_only:
+                text += "; that has no alternative names, so newer clients will not accept it"
         elif not self._name_fits():
             self._outcome = WRONG_SERVER
             hidden = is_hidden((self._evidence.greeting or "")[4:])
@@ -333,7 +338,7 @@ class Dialogue:
             text += f"; it accepts the credentials ({self._smtp.mechanism})"
         if self._outcome == OPEN and STAGES[Step.RCPT] in stages:
             text += f"; it accepts <{self._errand.recipient}> from <{self._errand.sender}>"
-        self._evidence = replace(self._evidence, text=self._safe(text), kind=kind)
+        self._evidence = replace(self._evidence, text=text, kind=kind)
 
     def _quit(self) -> None:
         self.step = Step.QUIT

@@ -21,12 +21,12 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
-    Set,
     Tuple,
 )
 
 from ..ssh.model import Route
 from . import verdict
+from .alive import Alive
 from .connector import Sockets
 from .job import Answer, Job, Means, Question
 from .limits import limits
@@ -34,12 +34,10 @@ from .lines import Dialer, Schedule
 from .loop import Loop
 from .model import (
     ALLOWED,
-    ANSWERED,
     BLOCKED,
     CONNECT,
     LOCAL_ERROR,
     NAME_ERROR,
-    NO_ROUTE,
     NONE,
     TLS,
     VERIFYING,
@@ -48,11 +46,12 @@ from .model import (
     Finding,
     Target,
 )
-from .names import Resolved, numeric, resolve
+from .names import Resolved, leads_home, numeric, resolve
 from .pins import moved, pinned
 from .rows import Evidences, Row
 from .steps import NO_ERRAND, Errand
 from .tls import HOST_AUTHORITIES, ClientCertificate, Trust, describing_context, verifying_context
+from .way_out import WayOut, can_bind, way_out
 
 PATIENCE = 4.0
 """Seconds of a second, longer look. The kernel gives up on a neighbour after 3.05 s: less would call that silence."""
@@ -70,6 +69,7 @@ class Settings:
     timeout: float = 15.0
     control_ports: Tuple[int, ...] = (22,)
     require_control: bool = True
+    require_answer: bool = True
     trust: Trust = HOST_AUTHORITIES
     timeouts: Mapping[str, float] = field(default_factory=dict)
     """Seconds of single steps, by the names in limits.py."""
@@ -89,14 +89,6 @@ class _Line(NamedTuple):
     finding: Optional[Finding] = None
 
 
-_Place = Tuple[Optional[Tuple[Any, ...]], str]
-
-
-def _place(endpoint: Endpoint) -> _Place:
-    """The two ends of a path, whatever the port."""
-    return endpoint.source, endpoint.address[0]
-
-
 def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     """Probe all *targets* at once and judge what was seen.
 
@@ -104,7 +96,8 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     certificates cannot be used; whatever goes wrong with a target is in its row.
     """
     lines = list(_lines(targets, settings.timeout))
-    controls = _controls(lines, settings.control_ports)
+    alive = Alive()
+    controls = _controls(alive, lines, settings)
     questions = [_question(line.target, line.endpoint, settings) for line in lines if line.endpoint is not None]
     loop = Loop()
     try:
@@ -115,7 +108,7 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
     by_control = dict(zip(controls, answers))
     found = iter(answers[len(controls) :])
     seen = [next(found) if line.finding is None else Answer(line.finding, 0, 0.0) for line in lines]
-    evidences = _judge(lines, seen, by_control, settings)
+    evidences = _judge(lines, seen, alive, by_control, settings)
     if settings.route is not None:
         return evidences  # what names lead to here says nothing of there
     pins = pinned(targets)
@@ -149,7 +142,11 @@ def _named(target: Target, resolved: Resolved) -> Iterable[_Line]:
         error = resolved.error or f"{target.destination} has no address of the source's family"
         yield _Line(target, None, Finding(NAME_ERROR, Evidence(error)))
     for family, address in usable:
-        yield _line(target, family, (address[0], target.port, *address[2:]))
+        if target.expect == BLOCKED and leads_home(target.destination, address):
+            error = f"{target.destination} leads to this host itself ({address[0]}), which shows nothing of a way there"
+            yield _Line(target, None, Finding(NAME_ERROR, Evidence(error)))
+        else:
+            yield _line(target, family, (address[0], target.port, *address[2:]))
 
 
 def _line(target: Target, family: int, address: Tuple[Any, ...]) -> _Line:
@@ -162,17 +159,13 @@ def _line(target: Target, family: int, address: Tuple[Any, ...]) -> _Line:
     return _Line(target, Endpoint(family, address, source[1]))
 
 
-def _controls(lines: Iterable[_Line], ports: Sequence[int]) -> List[Question]:
-    """Ask every destination that should be blocked for a sign of life on another port."""
-    places: Dict[_Place, Endpoint] = {}
-    for line in lines:
-        if line.endpoint is not None and line.target.expect == BLOCKED:
-            places.setdefault(_place(line.endpoint), line.endpoint)
-    return [
-        Question(endpoint._replace(address=(endpoint.address[0], port, *endpoint.address[2:])), patient=True)
-        for endpoint in places.values()
-        for port in ports
-    ]
+def _controls(alive: Alive, lines: Iterable[_Line], settings: Settings) -> List[Question]:
+    """Ask every destination that should be blocked for a sign of life on other ports."""
+    blocked = [line.endpoint for line in lines if line.endpoint is not None and line.target.expect == BLOCKED]
+    if settings.route is not None:  # what leads to it from here says nothing of there
+        return alive.controls(blocked, settings.control_ports, lambda _endpoint: WayOut(None, False))
+    bound = bool(blocked) and can_bind()
+    return alive.controls(blocked, settings.control_ports, lambda endpoint: way_out(endpoint, bound))
 
 
 def _question(target: Target, endpoint: Endpoint, settings: Settings) -> Question:
@@ -249,41 +242,25 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
 
 
 def _judge(
-    lines: Sequence[_Line], seen: Sequence[Answer], controls: Dict[Question, Answer], settings: Settings
+    lines: Sequence[_Line], seen: Sequence[Answer], alive: Alive, controls: Dict[Question, Answer], settings: Settings
 ) -> Evidences:
-    living: Set[_Place] = set()
-    silent: Dict[_Place, Finding] = {}
     for question, answer in controls.items():
-        place = _place(question.endpoint)
-        if verdict.is_sign_of_life(answer.finding):
-            living.add(place)
-        elif place not in silent or answer.finding.outcome == NO_ROUTE:
-            silent[place] = answer.finding
+        alive.control(question, answer.finding)
     for line, answer in zip(lines, seen):
-        if line.endpoint is not None and answer.finding.outcome in ANSWERED:
-            living.add(_place(line.endpoint))
-    families = {_family(address) for _source, address in living}
+        if line.endpoint is not None:
+            alive.target(line.endpoint, answer.finding)
     via = settings.route.last.host if settings.route else None
     rows = []
     for line, answer in zip(lines, seen):
         level = None
         if line.endpoint is not None:
-            place = _place(line.endpoint)
-            lives = place in living
-            answer = answer._replace(
-                finding=verdict.settle(answer.finding, lives, None if lives else silent.get(place))
-            )
+            answer = answer._replace(finding=alive.settle(line.endpoint, answer.finding))
             if line.target.expect == BLOCKED:
-                level = verdict.control_level(lives, _family(place[1]) in families)
+                level = alive.level(line.endpoint)
         depth = CONNECT if line.target.expect != ALLOWED else line.target.depth or settings.depth
-        judgement = verdict.judge(
-            line.target.expect, depth, answer.finding, level or verdict.NO_CONTROL, settings.require_control
-        )
+        control = level or verdict.NO_CONTROL
+        required = settings.require_control, settings.require_answer
+        judgement = verdict.judge(line.target.expect, depth, answer.finding, control, *required)
         address = line.endpoint.address[0] if line.endpoint else None
         rows.append(Row(line.target, address, answer, level, judgement, depth, via=via))
-    by_family = {name: sum(1 for _source, a in living if _family(a) == name) for name in ("ipv4", "ipv6")}
-    return Evidences(rows, by_family)
-
-
-def _family(address: str) -> str:
-    return "ipv6" if ":" in address else "ipv4"
+    return Evidences(rows, alive.by_family())

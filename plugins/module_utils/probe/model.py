@@ -90,6 +90,8 @@ class Endpoint(NamedTuple):
     address: Tuple[Any, ...]
     """A socket address as getaddrinfo gives it; the first element is the numeric address."""
     source: Optional[Tuple[Any, ...]] = None
+    interface: Optional[str] = None
+    """Answers count only when they come in by this interface; None: by any."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Evidence:
     name_verified: Optional[bool] = None
     """The certificate's chain and name were both verified."""
     certificate_names: Optional[Tuple[str, ...]] = None
+    common_name_only: Optional[bool] = None
+    """The certificate names the server in its common name alone, which newer clients do not accept."""
     days_left: Optional[int] = None
     smtp: Optional[Smtp] = None
     tls: Optional[Tls] = None

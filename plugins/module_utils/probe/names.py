@@ -39,8 +39,23 @@ def _look_up(name: str) -> Resolved:
         return Resolved((), f"{name} does not resolve: {error.strerror}")
     except UnicodeError:
         return Resolved((), f"{name} is no host name")
-    unique = {(int(family), tuple(address)) for family, _type, _protocol, _name, address in found}
-    return Resolved(tuple(sorted(unique, key=lambda item: (item[0], str(item[1][0])))))
+    unique = {_unmapped(int(family), tuple(address)) for family, _type, _protocol, _name, address in found}
+    usable = [item for item in unique if not ipaddress.ip_address(str(item[1][0]).partition("%")[0]).is_unspecified]
+    if not usable:
+        return Resolved((), f"{name} leads to no address, as resolvers answer for what they keep away")
+    return Resolved(tuple(sorted(usable, key=lambda item: (item[0], str(item[1][0])))))
+
+
+def _unmapped(family: int, address: Tuple[Any, ...]) -> Tuple[int, Tuple[Any, ...]]:
+    """Return an IPv4 address in the form of IPv6 as what it is."""
+    mapped = getattr(ipaddress.ip_address(str(address[0]).partition("%")[0]), "ipv4_mapped", None)
+    return (family, address) if mapped is None else (int(socket.AF_INET), (str(mapped), address[1]))
+
+
+def leads_home(name: str, address: Tuple[Any, ...]) -> bool:
+    """Whether *name* leads to this host itself, though it is not the name for that (RFC 6761 section 6.3)."""
+    own = ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
+    return own and name.rstrip(".").lower().rpartition(".")[2] != "localhost"
 
 
 def resolve(names: Iterable[str], timeout: float) -> Dict[str, Resolved]:

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ..locate.model import BUDGET
 from ..ssh.model import Hop, Route
 from .limits import NAMES
+from .masking import is_word, words_of
 from .matrix import Settings
 from .model import AUTH, DEPTHS, ENCRYPTIONS, EXPECTATIONS, MAIL, Target
 from .rows import LOCATE, NOTHING, Evidences, Row
@@ -52,12 +53,13 @@ ARGUMENT_SPEC: Dict[str, Any] = {
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
     "client_key_password": {"type": "str", "no_log": True},
-    "username": {"type": "str", "no_log": True},
+    "username": {"type": "str", "no_log": False},
     "password": {"type": "str", "no_log": True},
     "sender": {"type": "str", "default": ""},
     "recipient": {"type": "str"},
     "control_ports": {"type": "list", "elements": "int", "default": [22]},
     "require_control": {"type": "bool", "default": True},
+    "require_answer": {"type": "bool", "default": True},
     "locate": {"type": "str", "choices": list(LOCATE), "default": NOTHING},
     "locate_budget": {"type": "float", "default": BUDGET},
     "via": {"type": "str", "choices": [HOST, SSH], "default": HOST},
@@ -92,13 +94,29 @@ class OptionRefused(Exception):
 
 def targets(params: Mapping[str, Any]) -> List[Target]:
     """Return the targets the options describe. Raises OptionRefused."""
+    if not params["targets"]:
+        raise OptionRefused("targets: is empty, so nothing would be looked at; give at least one, or skip the task")
     made = [_target(f"targets[{index}]", entry) for index, entry in enumerate(params["targets"])]
     depths = {target.depth or params["depth"] for target in made}
     if MAIL in depths and not params["recipient"]:
         raise OptionRefused("recipient: is missing; depth mail asks whether the server takes mail for a recipient")
     if AUTH in depths and params["username"] is None:
         raise OptionRefused("username: is missing; depth auth logs in, so give username and password")
+    _check_secrets(params, made)
     return made
+
+
+def _check_secrets(params: Mapping[str, Any], made: Sequence[Target]) -> None:
+    given = {name: params[name] for name in ("password", "client_key_password")}
+    for index, hop in enumerate(params["ssh"] or []):
+        given.update({f"ssh[{index}].{name}": hop.get(name) for name in ("password", "key_passphrase")})
+    words = words_of(made)
+    for where, secret in given.items():
+        if secret and is_word(secret, words):
+            raise OptionRefused(
+                f"{where}: is a short number or part of a word that results are made of, such as a verdict or the name "
+                "of a host; to mask it would garble them and give it away, so choose another"
+            )
 
 
 def settings(params: Mapping[str, Any]) -> Settings:
@@ -122,6 +140,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
         timeout=params["timeout"],
         control_ports=tuple(dict.fromkeys(params["control_ports"])),
         require_control=params["require_control"],
+        require_answer=params["require_answer"],
         trust=Trust(params["ca_pem"], params["ca_file"]),
         timeouts=single,
         deadline=params["deadline"] or 0.0,
@@ -174,6 +193,8 @@ def _target(where: str, entry: Mapping[str, Any]) -> Target:
         raise OptionRefused(f"{where}.destination: no server can have the address {destination}")
     if entry["source"] is not None and _address(entry["source"]) is None:
         raise OptionRefused(f"{where}.source: {entry['source']!r} is no address; give one of this host's addresses")
+    for end in ("destination", "source"):
+        _check_form(f"{where}.{end}", entry[end])
     if entry["name"] is not None and _address(entry["name"]) is None and not is_host_name(entry["name"]):
         raise OptionRefused(f"{where}.name: {entry['name']!r} is no name a certificate can carry")
     if entry["encryption"] not in (None, *ENCRYPTIONS):
@@ -182,6 +203,17 @@ def _target(where: str, entry: Mapping[str, Any]) -> Target:
         raise OptionRefused(f"{where}.depth: {entry['depth']!r}; give one of {', '.join(DEPTHS)}")
     name = entry["name"].rstrip(".") if entry["name"] else None
     return Target(**{**{field: entry[field] for field in Target._fields}, "name": name})
+
+
+def _check_form(where: str, text: Optional[str]) -> None:
+    """Refuse addresses that lead elsewhere than they say, or nowhere."""
+    address = _address(text) if text is not None else None
+    if address is None or address.version == 4:
+        return
+    if address.ipv4_mapped is not None:  # its packets are IPv4, and would stand for IPv6 in the result
+        raise OptionRefused(f"{where}: {text} is IPv4 in the form of IPv6; give {address.ipv4_mapped}")
+    if address.is_link_local and "%" not in str(text):
+        raise OptionRefused(f"{where}: {text} is there on every link; name the interface, as in {text}%eth0")
 
 
 def _check_port(where: str, port: int) -> None:
@@ -238,7 +270,7 @@ def complaint(rows: Sequence[Row]) -> Optional[str]:
     lines = [_sentence(row) for row in wrong[:_SHOWN]]
     if len(wrong) > _SHOWN:
         lines.append(f"and {len(wrong) - _SHOWN} more, see rows")
-    hint = "; a path counts as blocked without a control when require_control is false"
+    hint = "; require_control and require_answer say what a block needs to be believed"
     unproven = any(row.judgement.verdict == UNPROVEN for row in wrong)
     return f"{len(wrong)} of {len(rows)} rows differ: " + "; ".join(lines) + (hint if unproven else "")
 

@@ -99,7 +99,10 @@ BY_CLASS: Dict[str, str] = {
 }
 """What to do about a path that should be open, by class; an outcome without finer classes is its own class."""
 
-_CONTROL = "name a port in control_ports that the destination answers on, or check that it and the network are up"
+_CONTROL = (
+    "check the address, and that it and the network are up; then name a port in control_ports that takes connections "
+    "there"
+)
 _BLOCK = "apply the policy to this host and to the routers on the way, then look for a rule that accepts before ours"
 _BLOCK_INTERCEPTED = (
     "a device answers in the destination's place: remove its redirection, then block the path before it"

@@ -11,12 +11,16 @@ from __future__ import annotations
 import base64
 from typing import Iterable, List, NamedTuple, Optional, Tuple
 
+from .reply import printable
+
 PLAIN = "PLAIN"
 LOGIN = "LOGIN"
 MECHANISMS = (PLAIN, LOGIN)
 _COMMAND_OCTETS = 510
 """RFC 5321 section 4.5.3.1.4: 512 with the line's end."""
 _MASK = "(credentials)"
+_LONGEST_ESCAPE = 16
+"""Characters that one of a secret may become in what is shown: four octets of UTF-8, each as `\\xff`."""
 _FOUND_BY_CHANCE = 4
 """Shorter than this, a secret is part of ordinary words; masking it would only show it."""
 
@@ -65,10 +69,20 @@ def mask(text: str, credentials: Optional[Credentials]) -> str:
     if credentials is None:
         return text
     secrets: List[str] = [credentials.password, credentials.username]
+    secrets += [printable(secret.encode("utf-8"), len(secret) * _LONGEST_ESCAPE) for secret in secrets]
     secrets += [part.decode("ascii") for how in MECHANISMS for part in _parts(say(how, credentials))]
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _FOUND_BY_CHANCE or secret == text:
             text = text.replace(secret, _MASK)
+    return _without_a_beginning(text, secrets)
+
+
+def _without_a_beginning(text: str, secrets: Iterable[str]) -> str:
+    """Mask the beginning of a secret at the end of *text*, where a long line was cut."""
+    for secret in secrets:
+        for length in range(min(len(secret) - 1, len(text)), _FOUND_BY_CHANCE - 1, -1):
+            if text.endswith(secret[:length]):
+                return text[:-length] + _MASK
     return text
 
 

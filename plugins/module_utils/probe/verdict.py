@@ -41,14 +41,27 @@ class Judgement(NamedTuple):
     reason: str
 
 
-def is_sign_of_life(finding: Finding) -> bool:
-    """Whether a control port gave a TCP answer, SYN-ACK or reset: then the path to that address works."""
-    return finding.outcome in ANSWERED or finding.outcome == REFUSED
+def is_sign_of_life(finding: Finding, outside: bool = True) -> bool:
+    """Whether a TCP answer came, SYN-ACK or reset: then the network works.
+
+    Without *outside* the answer may be of this host's own rules, and a reset is no sign.
+    """
+    return finding.outcome in ANSWERED or (finding.outcome == REFUSED and outside)
 
 
-def control_level(destination_lives: bool, family_lives: bool) -> str:
+def is_there(finding: Finding, address: str) -> bool:
+    """Whether *finding* shows that somebody has *address*: it took a connection, or rejected one itself by ICMP.
+
+    A reset does not: a firewall on the way may send it in anybody's name. Nobody says of himself that he is
+    unreachable; an address translation makes it look so.
+    """
+    rejects = finding.outcome == REJECTED and finding.evidence.device == address.partition("%")[0]
+    return finding.outcome in ANSWERED or rejects
+
+
+def control_level(destination_is_there: bool, family_lives: bool) -> str:
     """Return the strongest positive control there is for a row: its destination, its address family, or none."""
-    return DESTINATION if destination_lives else FAMILY if family_lives else NO_CONTROL
+    return DESTINATION if destination_is_there else FAMILY if family_lives else NO_CONTROL
 
 
 def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]) -> Finding:
@@ -66,11 +79,14 @@ def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]
     return finding
 
 
-def judge(expect: str, depth: str, finding: Finding, control: str, require_control: bool) -> Judgement:
+def judge(
+    expect: str, depth: str, finding: Finding, control: str, require_control: bool, require_answer: bool = False
+) -> Judgement:
     """Compare the *finding* of a probe of *depth* with what was expected (`allowed` or `blocked`).
 
     *control* is what `control_level` gave: a block is proven only where something else answers. A reset or an ICMP
-    rejection is no exception, for this host's own rules may send them though its network is dead.
+    rejection is no exception, for this host's own rules may send them though its network is dead. With
+    *require_answer* the address itself must have answered elsewhere, for a mistyped one is as silent as a blocked one.
     """
     text = finding.evidence.text
     if finding.outcome in NOT_RUN:
@@ -84,4 +100,6 @@ def judge(expect: str, depth: str, finding: Finding, control: str, require_contr
         return Judgement(FAIL, f"must be blocked, but {text}")
     if control == NO_CONTROL and require_control:
         return Judgement(UNPROVEN, f"{text}; but nothing else answered either, so it proves nothing")
+    if control == FAMILY and require_control and require_answer:
+        return Judgement(UNPROVEN, f"{text}; but the address gave no sign of life, so nobody may be there")
     return Judgement(AS_EXPECTED, text)

@@ -17,6 +17,7 @@ from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import 
     BLOCKED,
     LOCAL_ERROR,
     NAME_ERROR,
+    REJECTED,
 )
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.verdict import AS_EXPECTED, DESTINATION, UNPROVEN
 
@@ -33,7 +34,8 @@ def present(rows: Iterable[Row]) -> frozenset[str]:
     found: set[str] = set()
     for row in rows:
         answered = row["outcome"] in ANSWERED or row.get("control") == DESTINATION
-        if answered or (row.get("evidence") or {}).get("device") == row.get("address"):
+        rejects = row["outcome"] == REJECTED and (row.get("evidence") or {}).get("device") == row.get("address")
+        if answered or rejects:
             found.add(str(row.get("address")))
         # Over SSH nothing is bound: the source is what the plan says.
         if row.get("source") and not row.get("via") and row["outcome"] not in (LOCAL_ERROR, NAME_ERROR):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,13 @@ def network() -> Iterator[Network]:
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(scope="session")
+def router_ssh(network: Network) -> None:
+    """The router, a sentinel of the roles' policies, takes connections on port 22: so it is known to be there."""
+    listen = Path(__file__).parents[1] / "locate" / "listen.py"
+    network.start_in("router", sys.executable, str(listen), "22", says=b"listening")
 
 
 @dataclass(frozen=True)

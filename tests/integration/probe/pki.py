@@ -49,26 +49,40 @@ def authority(text: str) -> Authority:
     return Authority(certificate, key)
 
 
-def leaf(folder: Path, file: str, issuer: Authority, *names: str, days: int = 90) -> str:
-    """Write certificate and key of a server that is valid for *days* more; return the file's path."""
+def leaf(
+    folder: Path,
+    file: str,
+    issuer: Authority,
+    *names: str,
+    days: int = 90,
+    since: int = 50,
+    alternative_names: bool = True,
+    common: str = "",
+) -> str:
+    """Write certificate and key of a server that is valid for *days* more, and *since* so many; return the file's path.
+
+    *common*: the common name, else the first of *names*; those stand in the extension for *alternative_names*, an
+    address as one unless `dns:` goes before it.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     alternative: list[x509.GeneralName] = []
     for name in names:
         try:
             alternative.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            alternative.append(x509.DNSName(name))
-    certificate = (
+            alternative.append(x509.DNSName(name.removeprefix("dns:")))
+    builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(names[0]))
+        .subject_name(_name(common or names[0]))
         .issuer_name(issuer.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - 50 * DAY)
+        .not_valid_before(NOW - since * DAY)
         .not_valid_after(NOW + days * DAY + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-        .sign(issuer.key, hashes.SHA256())
     )
+    if alternative_names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
+    certificate = builder.sign(issuer.key, hashes.SHA256())
     path = folder / file
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

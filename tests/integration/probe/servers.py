@@ -38,7 +38,8 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: 
 
     name, wait (seconds before the greeting), early (a first line before that), greeting, offers, inside (offers inside
     TLS), answer (to STARTTLS), users (passwords), echo (repeat what AUTH sent), mail, rcpt, stall (a verb that gets no
-    answer), log (a file for what was heard).
+    answer), log (a file for what was heard), ehlo (the whole answer), leave (hang up once STARTTLS is answered: "close"
+    or "reset").
     """
     name = how.get("name", "mail.corp.test")
     inside = how["kind"] == "implicit"
@@ -54,10 +55,12 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: 
     writer.write(how.get("greeting", f"220 {name} ESMTP ready").encode() + b"\r\n")
     while line := await reader.readline():
         verb = line.strip().upper().split(b" ")[0]
-        note(line.decode().strip())
+        note(line.decode("latin-1").strip())
         if verb == how.get("stall", "").encode():
             continue
-        if verb == b"EHLO":
+        if verb == b"EHLO" and how.get("ehlo"):
+            writer.write(how["ehlo"].encode() + b"\r\n")
+        elif verb == b"EHLO":
             offers = how.get("offers", ["PIPELINING", "STARTTLS"])
             replies = [name, *(how.get("inside", offers) if inside else offers)]
             for index, text in enumerate(replies):
@@ -67,6 +70,11 @@ async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: 
             await writer.drain()
             if how.get("answer"):
                 continue
+            if how.get("leave"):
+                await asyncio.sleep(0.2)
+                if how["leave"] == "reset":
+                    await reset(reader, writer, how)
+                return
             if how.get("junk"):
                 writer.write(b"\x00\x01 this is no TLS\r\n" * 4)
                 return
@@ -112,8 +120,13 @@ async def auth(
 
 
 async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
-    """Say one thing, then listen until the client leaves."""
-    writer.write(how.get("words", "").encode())
+    """Say one thing, or octet by octet with *pause* seconds between them, then listen until the client leaves."""
+    words = how.get("words", "").encode("latin-1")
+    step = 1 if how.get("pause") else max(len(words), 1)
+    for at in range(0, len(words), step):
+        writer.write(words[at : at + step])
+        await writer.drain()
+        await asyncio.sleep(how.get("pause", 0))
     while await reader.read(100):
         pass
 
@@ -131,6 +144,14 @@ async def flood(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how
     """A greeting without end."""
     while True:
         writer.write(b"220-" + b"x" * 500 + b"\r\n")
+        await writer.drain()
+
+
+async def wide(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
+    """Megabytes, and never the end of a line."""
+    writer.write(b"220 ")
+    while True:
+        writer.write(b"x" * 65536)
         await writer.drain()
 
 
@@ -174,6 +195,7 @@ KINDS = {
     "say": say,
     "drip": drip,
     "flood": flood,
+    "wide": wide,
     "hang_up": hang_up,
     "reset": reset,
     "blocking": blocking,

@@ -52,6 +52,13 @@ def one(result: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
+def test_refusal_alone_is_no_sign_of_life_over_ssh(hosts: SshHosts, network: Network) -> None:
+    """A rule of the host that dials may have refused, whatever becomes of its network."""
+    target = {"destination": network.server[4], "port": CLOSED, "expect": "blocked"}
+    row = one(hosts.probe([target], control_ports=[1098], require_answer=False))
+    assert (row["outcome"], row["control"], row["verdict"]) == ("refused", "none", "unproven")
+
+
 @pytest.fixture(scope="module")
 def rows(hosts: SshHosts, network: Network, world: World) -> dict[tuple[str, str, int], dict[str, Any]]:
     """(expectation, destination, port) → row, probed through the jump host."""
@@ -197,7 +204,7 @@ def test_keys_of_other_kinds(hosts: SshHosts, key: str) -> None:
     [
         ("stranger", None, "refuses the login (the key)"),
         ("locked", None, "it is encrypted; give key_passphrase"),
-        ("locked", "wrong", "key_passphrase does not open it"),
+        ("locked", "not this one", "key_passphrase does not open it"),
         ("missing", None, "No such file"),
         ("user.pub", None, "no Ed25519, ECDSA or RSA key"),
     ],
@@ -474,7 +481,7 @@ def verify(hosts: SshHosts, network: Network, world: World, known: str, **more: 
     return done.returncode, done.stdout + done.stderr, json.loads(kept.read_text()) if kept.exists() else {}
 
 
-def test_role_verifies_a_host_without_python(hosts: SshHosts, network: Network, world: World) -> None:
+def test_role_verifies_a_host_without_python(hosts: SshHosts, network: Network, world: World, router_ssh: None) -> None:
     code, said, evidence = verify(hosts, network, world, str(hosts.folder / "known"))
     assert code == 0, said
     assert evidence["passed"] is True
@@ -484,7 +491,7 @@ def test_role_verifies_a_host_without_python(hosts: SshHosts, network: Network, 
     assert sum(row["expect"] == "blocked" for row in evidence["rows"]) >= 3
 
 
-def test_role_shows_no_secret_of_the_way(hosts: SshHosts, network: Network, world: World) -> None:
+def test_role_shows_no_secret_of_the_way(hosts: SshHosts, network: Network, world: World, router_ssh: None) -> None:
     known = hosts.know({JUMP: "jump", VAULT: "vault"}, "known-secret")
     code, said, evidence = verify(hosts, network, world, known, ansible_password="Xq7-not-for-logs")
     assert code == 0, said

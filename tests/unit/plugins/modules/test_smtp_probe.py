@@ -53,6 +53,10 @@ def test_difference_fails_with_the_rows_and_can_be_let_pass(capsys) -> None:
     ("args", "word"),
     [
         ({"targets": [{**BLOCKED, "port": 99999}]}, r"targets[0].port"),
+        ({"targets": [{**BLOCKED, "port": 0}]}, r"targets[0].port: 0 is no TCP port; give a number from 1"),
+        ({"targets": [{**BLOCKED, "port": 65536}]}, r"targets[0].port: 65536"),
+        ({"targets": []}, "targets: is empty"),
+        ({"targets": [BLOCKED], "username": "x", "password": "tls"}, "password: is a short number or part of a word"),
         ({"targets": [BLOCKED], "ca_pem": "nonsense"}, "ca_pem"),
         ({"targets": [BLOCKED], "ca_pem": "x", "ca_file": "/x"}, "mutually exclusive"),
         ({"targets": [BLOCKED], "username": "x"}, "required together"),
@@ -82,6 +86,16 @@ def test_secrets_are_in_no_result(capsys) -> None:
     said = json.dumps(run(capsys, targets=[BLOCKED], username="relay@corp.test", password="s3cret word"))
     assert "s3cret" not in said
     assert "relay@" not in said
+
+
+@pytest.mark.parametrize("username", ["mail", "pass", "vault", "1"])
+def test_account_whose_name_is_a_word_garbles_nothing(capsys, username: str) -> None:
+    target = {**BLOCKED, "host": "vault1", "path": "vault-to-mail"}
+    result = run(capsys, targets=[target], username=username, password="s3cret word")
+    (row,) = result["rows"]
+    assert (row["host"], row["path"], row["port"]) == ("vault1", "vault-to-mail", 1)
+    assert (row["verdict"], row["destination"]) == ("pass", "127.0.0.1")
+    assert result["invocation"]["module_args"]["username"] == "not shown"
 
 
 def test_documentation_describes_every_option() -> None:

@@ -7,9 +7,10 @@ import errno
 import json
 import socket
 import struct
+import time
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.locate import own_host, route, trace, wire
+from ansible_collections.alertpath.smtp.plugins.module_utils.locate import alone, own_host, route, trace, wire
 from ansible_collections.alertpath.smtp.plugins.module_utils.locate.model import (
     ACCEPTED,
     EXPIRED,
@@ -85,24 +86,25 @@ def attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", len(value) + 4, kind) + value + b"\0" * (-len(value) % 4)
 
 
-def message(kind: int, *attributes: bytes) -> bytes:
-    body = bytes(12) + b"".join(attributes)
+def message(kind: int, *attributes: bytes, route_type: int = 1) -> bytes:
+    body = struct.pack("=8BI", 0, 0, 0, 0, 0, 0, 0, route_type, 0) + b"".join(attributes)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
 
 
 def test_a_route_tells_gateway_and_interface() -> None:
     loopback = attribute(4, struct.pack("=I", socket.if_nametoindex("lo")))
-    assert route.parse(message(24, loopback, attribute(5, bytes((192, 0, 2, 1))))) == ("192.0.2.1", "lo")
-    assert route.parse(message(24, loopback)) == (None, "lo")
+    assert route.parse(message(24, loopback, attribute(5, bytes((192, 0, 2, 1))))) == ("192.0.2.1", "lo", False)
+    assert route.parse(message(24, loopback)) == (None, "lo", False)
+    assert route.parse(message(24, loopback, route_type=2)) == (None, "lo", True)
     via = attribute(18, struct.pack("=H", socket.AF_INET6) + socket.inet_pton(socket.AF_INET6, "fe80::1"))
-    assert route.parse(message(24, via)) == ("fe80::1", None)
+    assert route.parse(message(24, via)) == ("fe80::1", None, False)
     assert route.parse(message(2, struct.pack("=i", -101))) is None
     assert route.parse(b"short") is None
 
 
 def test_the_kernel_tells_the_route_to_the_loopback() -> None:
-    assert route.route_to(socket.AF_INET, "127.0.0.1", None) == (None, "lo")
-    assert route.route_to(socket.AF_INET6, "::1", None) == (None, "lo")
+    assert route.route_to(socket.AF_INET, "127.0.0.1", None) == (None, "lo", True)
+    assert route.route_to(socket.AF_INET6, "::1", None) == (None, "lo", True)
 
 
 BASE = wire.Shot(socket.AF_INET, ("192.0.2.9", 25))
@@ -151,3 +153,16 @@ def test_the_kernel_ignores_answers_below_the_least_ttl() -> None:
         listener.listen()
         shot = wire.Shot(socket.AF_INET, listener.getsockname(), least_ttl=65)
         assert trace.fire([shot], trace.Pace((0.0,), 0.2))[0].kind == SILENT
+
+
+def test_a_search_that_counts_packets_waits_for_another_one_and_says_nothing_in_the_end() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(alone.NAME)  # as another process does
+        began = time.monotonic()
+        with alone.alone(0.2) as mine:
+            assert not mine
+        assert 0.2 <= time.monotonic() - began < 2
+    with alone.alone(0.2) as mine:
+        assert mine
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+            other.bind(alone.NAME)

@@ -211,3 +211,34 @@ def test_no_server_hears_data_or_credentials_in_clear_text(
     assert b"AUTH" not in clear
     assert proven or b"AUTH" not in inside
     assert not any(secret in clear for secret in SECRETS)
+
+
+def logged_in(credentials: Credentials, *said: bytes) -> tuple[Dialogue, bytes]:
+    errand = Errand(credentials, "", "a@b.test")
+    dialogue = Dialogue("starttls", "auth", "[192.0.2.1]", NAME, errand)
+    for part in (GREETING, EXTENSIONS, b"220 go\r\n"):
+        dialogue.receive(part)
+    dialogue.secured(name_verified=True)
+    dialogue.output()
+    sent = b""
+    for part in (AUTH, *said):
+        dialogue.receive(part)
+        sent += dialogue.output()
+    return dialogue, sent
+
+
+def test_server_that_asks_without_end_is_left() -> None:
+    dialogue, sent = logged_in(Credentials("relay", "s3cret"), b"334 x\r\n" * 5000)
+    assert sent.count(b"*") == 1
+    assert sent.endswith(b"*\r\nQUIT\r\n")
+    assert (dialogue.finding.outcome, dialogue.finding.evidence.kind) == ("auth_failed", "auth_refused")
+
+
+def test_only_words_of_the_server_are_masked() -> None:
+    """An account may be called like a server, which must still be readable."""
+    dialogue, _ = logged_in(Credentials("mail", "corp.test and more"), b"334 x\r\n334 y\r\n235 welcome mail\r\n")
+    evidence = dialogue.finding.evidence
+    assert evidence.text.startswith("mail.corp.test answers, proved by its certificate")
+    assert evidence.greeting == "220 mail.corp.test ESMTP"
+    assert evidence.smtp is not None
+    assert evidence.smtp.exchanges[-1].text == "235 welcome (credentials)"

@@ -43,6 +43,10 @@ def test_row_of_the_plan_is_a_target() -> None:
         ({"name": "a..b"}, "name"),
         ({"name": ""}, "name"),
         ({"encryption": "ssl"}, "encryption"),
+        ({"destination": "::ffff:192.0.2.1"}, "destination: .* give 192.0.2.1"),
+        ({"destination": "fe80::1"}, "destination: .*fe80::1%eth0"),
+        ({"source": "fe80::2"}, "source: .*fe80::2%eth0"),
+        ({"source": "::ffff:192.0.2.1"}, "source: .* give 192.0.2.1"),
     ],
 )
 def test_unusable_target_is_named(changed: dict[str, Any], word: str) -> None:
@@ -94,9 +98,52 @@ def test_unusable_limit_is_named(changed: dict[str, Any], word: str) -> None:
 
 
 def test_secrets_are_marked_and_do_not_show() -> None:
-    for name in ("username", "password", "client_key_password"):
+    for name in ("password", "client_key_password"):
         assert options.ARGUMENT_SPEC[name]["no_log"] is True
+    for name in ("password", "key_passphrase"):
+        assert options.ARGUMENT_SPEC["ssh"]["options"][name]["no_log"] is True
     assert "s3cret" not in repr(options.settings(params(username="relay", password="s3cret")))
+
+
+SECRETS = ["password", "client_key_password", "ssh.password", "ssh.key_passphrase"]
+
+
+def with_secret(where: str, secret: str) -> dict[str, Any]:
+    plain = {"username": "alerts", "password": "s3cret word", "client_key_password": None, "ssh": []}
+    if "." not in where:
+        return {**plain, where: secret}
+    return {**plain, "ssh": [{"host": "192.0.2.3", "user": "probe", where.partition(".")[2]: secret}]}
+
+
+@pytest.mark.parametrize("where", SECRETS)
+@pytest.mark.parametrize(
+    "secret",
+    ["pass", "fail", "mail", "open", "refused", "vault", "corp.test", "25", "1.05", "unproven", "tls", "192.0.2.1"],
+)
+def test_secret_that_masking_would_give_away_is_refused_without_showing_it(where: str, secret: str) -> None:
+    """Ansible masks its letters everywhere, in verdicts and in names as well."""
+    probes = [target(host="vault1", name="mail.corp.test")]
+    with pytest.raises(options.OptionRefused) as refused:
+        options.targets(params(targets=probes, **with_secret(where, secret)))
+    said = str(refused.value)
+    assert said.startswith(where.replace("ssh.", "ssh[0]."))
+    assert f"'{secret}'" not in said
+
+
+@pytest.mark.parametrize("where", SECRETS)
+def test_other_secrets_are_taken(where: str) -> None:
+    for secret in ("correct horse", "Vault1-mail", "123456"):
+        assert options.targets(params(targets=[target(host="vault1")], **with_secret(where, secret)))
+
+
+def test_no_targets_prove_nothing() -> None:
+    with pytest.raises(options.OptionRefused, match="targets: is empty"):
+        options.targets(params(targets=[]))
+
+
+def test_link_local_address_with_its_interface_is_taken() -> None:
+    (made,) = options.targets(params(targets=[target(destination="fe80::1%eth0", source="fe80::2%eth0")]))
+    assert (made.destination, made.source) == ("fe80::1%eth0", "fe80::2%eth0")
 
 
 @pytest.mark.parametrize("name", ["mx", "mx.corp.test", "mx.corp.test.", "_mail.corp.test", "xn--mller-kva.test"])

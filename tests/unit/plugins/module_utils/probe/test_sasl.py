@@ -5,6 +5,7 @@ import base64
 
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe import sasl
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.reply import printable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,18 @@ def test_credentials_do_not_show() -> None:
 def test_longest_secret_is_masked_first() -> None:
     me = sasl.Credentials("relay", "relay-and-more")
     assert sasl.mask("no relay-and-more for relay", me) == "no (credentials) for (credentials)"
+
+
+@pytest.mark.parametrize(
+    "password", ["p\u00e4ssw\u00f6rd", "a\tb and more", "\U0001f511\U0001f511\U0001f511\U0001f511"]
+)
+def test_secret_that_is_shown_escaped_is_masked(password: str) -> None:
+    said = printable(f"no {password} here".encode())
+    masked = sasl.mask(said, sasl.Credentials("relay@corp.test", password))
+    assert masked == "no (credentials) here"
+
+
+@given(secrets, st.integers(4, 29))
+def test_beginning_of_a_secret_where_a_line_was_cut_is_masked(password: str, length: int) -> None:
+    masked = sasl.mask(f"denied: {password[:length]}", sasl.Credentials("relay@corp.test", password))
+    assert not masked.endswith(password[:length]) or password[:length] in "denied: (credentials)"

@@ -55,6 +55,34 @@ def test_silence_of_an_absent_destination_is_no_filter() -> None:
     assert verdict.settle(found("refused"), False, absent).outcome == "refused"
 
 
+@pytest.mark.parametrize(
+    ("expect", "depth", "outcome", "control", "require"),
+    list(product(model.EXPECTATIONS, model.DEPTHS, OUTCOMES, CONTROLS, (True, False))),
+)
+def test_block_of_an_address_that_answered_nothing_is_unproven(expect, depth, outcome, control, require) -> None:
+    """The verdict differs from that without the demand in this one case only."""
+    without = verdict.judge(expect, depth, found(outcome), control, require)
+    judged = verdict.judge(expect, depth, found(outcome), control, require, require_answer=True)
+    if expect == "blocked" and outcome in model.SHUT and control == verdict.FAMILY and require:
+        assert (without.verdict, judged.verdict) == ("pass", "unproven")
+        assert "nobody may be there" in judged.reason
+    else:
+        assert judged == without
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_reset_that_this_host_may_have_sent_is_no_sign_of_life(outcome: str) -> None:
+    assert verdict.is_sign_of_life(found(outcome), outside=False) == (outcome in model.ANSWERED)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_somebody_is_there_who_takes_a_connection_or_rejects_it_himself(outcome: str) -> None:
+    assert verdict.is_there(found(outcome), "192.0.2.1") == (outcome in model.ANSWERED)
+    himself = found(outcome, icmp_type=3, icmp_code=13, device="192.0.2.1")
+    assert verdict.is_there(himself, "192.0.2.1") == (outcome in model.ANSWERED or outcome == "rejected")
+    assert verdict.is_there(found("rejected", device="fe80::1"), "fe80::1%eth0")
+
+
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_sign_of_life_is_a_tcp_answer(outcome: str) -> None:
     assert verdict.is_sign_of_life(found(outcome)) == (outcome in model.ANSWERED or outcome == "refused")

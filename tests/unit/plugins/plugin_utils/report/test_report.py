@@ -162,6 +162,8 @@ def test_sign_of_life_from_any_host_counts(sign: dict[str, Any]) -> None:
     [
         {"outcome": "refused", "control": "family"},  # a firewall resets in anybody's name
         {"outcome": "rejected", "control": "family", "evidence": {"device": "203.0.113.1"}},
+        # An address translation puts the address into a complaint of somebody else.
+        {"outcome": "no_route", "control": "family", "verdict": "error", "evidence": {"device": V4}},
         {"expect": "allowed", "outcome": "filtered", "verdict": "fail", "control": None},
     ],
 )

@@ -16,6 +16,7 @@ ROW = {
     "port": 25,
     "expect": "blocked",
     "outcome": "refused",
+    "control": "destination",
     "verdict": "pass",
     "reason": "reset",
 }

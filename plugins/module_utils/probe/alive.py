@@ -1,0 +1,103 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known to be alive: the network by its answers, an address by its own. Pure.
+
+A reset may come from a firewall in anybody's name. It shows that the network lives, and not that the address is
+somebody's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+from . import verdict
+from .job import Question
+from .model import NO_ROUTE, Endpoint, Finding
+from .way_out import WayOut
+
+Place = Tuple[Optional[Tuple[Any, ...]], str]
+
+
+def place(endpoint: Endpoint) -> Place:
+    """Return the two ends of a path, whatever the port."""
+    return endpoint.source, endpoint.address[0]
+
+
+def family(address: str) -> str:
+    """Return the address family's name in the result."""
+    return "ipv6" if ":" in address else "ipv4"
+
+
+class Alive:
+    """Gathers the signs of life of a run."""
+
+    def __init__(self) -> None:
+        self._answering: Set[Place] = set()
+        """Where something answered, in whoever's name."""
+        self._families: Set[str] = set()
+        self._own: Set[Place] = set()
+        self._there: Set[Place] = set()
+        self._silent: Dict[Place, Finding] = {}
+
+    def controls(
+        self, endpoints: Iterable[Endpoint], ports: Sequence[int], way: Callable[[Endpoint], WayOut]
+    ) -> List[Question]:
+        """Return the questions that ask each of *endpoints* for a sign of life; *way* tells how they leave."""
+        asked: List[Question] = []
+        for endpoint in {place(endpoint): endpoint for endpoint in endpoints}.values():
+            out = way(endpoint)
+            if out.own:
+                self._own.add(place(endpoint))
+                self._there.add(place(endpoint))
+            for port in ports:
+                address = (endpoint.address[0], port, *endpoint.address[2:])
+                asked.append(Question(endpoint._replace(address=address), patient=True, interface=out.interface))
+        return asked
+
+    def control(self, question: Question, finding: Finding) -> None:
+        """Take what a control port did. A reset counts only where it surely came from outside."""
+        where = place(question.endpoint)
+        if verdict.is_sign_of_life(finding, outside=question.interface is not None):
+            self._answered(where)
+        elif where not in self._silent or finding.outcome == NO_ROUTE:
+            self._silent[where] = finding
+        self._seen(where, finding)
+
+    def target(self, endpoint: Endpoint, finding: Finding) -> None:
+        """Take what a target did, whose reset this host's own rules may have sent."""
+        where = place(endpoint)
+        if verdict.is_sign_of_life(finding, outside=False):
+            self._answered(where)
+        self._seen(where, finding)
+
+    def _answered(self, where: Place) -> None:
+        """Note that something answered; what this host says to itself is no sign of its network."""
+        self._answering.add(where)
+        source, address = where
+        mine = where in self._own or (source is not None and source[0] == address)
+        if not mine and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            self._families.add(family(address))
+
+    def _seen(self, where: Place, finding: Finding) -> None:
+        if verdict.is_there(finding, where[1]):
+            self._answered(where)
+            self._there.add(where)
+
+    def settle(self, endpoint: Endpoint, finding: Finding) -> Finding:
+        """Read *finding* again, knowing what else is known of its destination."""
+        where = place(endpoint)
+        lives = where in self._answering
+        return verdict.settle(finding, lives, None if lives else self._silent.get(where))
+
+    def level(self, endpoint: Endpoint) -> str:
+        """Return the strongest positive control there is for a path to *endpoint*."""
+        where = place(endpoint)
+        return verdict.control_level(where in self._there, family(where[1]) in self._families)
+
+    def by_family(self) -> Dict[str, int]:
+        """Return at how many addresses something answered."""
+        return {
+            name: sum(1 for _source, address in self._answering if family(address) == name) for name in ("ipv4", "ipv6")
+        }

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 Alertpath contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""By which interface a connection leaves this host.
+
+What this host's own rules answer comes in by the loopback. A socket that is bound to the interface by which its SYNs
+leave never hears it (socket(7), SO_BINDTODEVICE), so that what it hears came from outside.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import NamedTuple, Optional
+
+from ..locate.route import route_to
+from .model import Endpoint
+
+
+class WayOut(NamedTuple):
+    """The interface, when it is known and sockets can be bound to it; and whether the address is this host's own."""
+
+    interface: Optional[str]
+    own: bool
+
+
+def can_bind() -> bool:
+    """Whether this process may bind sockets to interfaces: anybody from Linux 5.7 on, root before."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+    except OSError:
+        return False
+    return True
+
+
+def way_out(endpoint: Endpoint, bound: bool) -> WayOut:
+    """Return the way to *endpoint*; *bound*: sockets may be bound."""
+    source = endpoint.source[0].partition("%")[0] if endpoint.source else None
+    route = route_to(endpoint.family, endpoint.address[0].partition("%")[0], source)
+    if route is None:
+        return WayOut(None, False)
+    scope = endpoint.address[3] if len(endpoint.address) > 3 else 0
+    name = _by_scope(scope) if scope else route.interface
+    return WayOut(name if bound and not route.local else None, route.local)
+
+
+def _by_scope(scope: int) -> Optional[str]:
+    """Return the interface of a link-local address, which the routing table alone does not know."""
+    try:
+        return socket.if_indextoname(scope)
+    except OSError:
+        return None
