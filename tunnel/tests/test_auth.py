@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import smtplib
 import ssl
 from pathlib import Path
@@ -195,17 +196,15 @@ def test_nobody_else_ever_uses_a_connection_that_a_client_authenticated_itself_o
 def test_without_the_connection_it_authenticated_itself_over_a_client_is_told_to_come_again(
     tmp_path: Path, pki: Pki
 ) -> None:
-    mailbox = Mailbox(pki, "implicit", (USER, PASSWORD))
-    with mailbox.running():
+    with contextlib.ExitStack() as stack:
+        mailbox = stack.enter_context(Mailbox(pki, "implicit", (USER, PASSWORD)).running())
         tunnel = passing(tmp_path, pki, mailbox)
-        tunnel.start()
-        client = encrypted(tunnel, pki)
-        assert client.ask(b"AUTH PLAIN " + SECRET + b"\r\n").startswith("235")
-    try:
-        assert client.deliver(b"\r\nx\r\n").startswith("421 4.4.")
-        assert client.closed()
-    finally:
-        assert tunnel.stop() == 0
+        with tunnel.running():
+            client = encrypted(tunnel, pki)
+            assert client.ask(b"AUTH PLAIN " + SECRET + b"\r\n").startswith("235")
+            stack.close()  # the next hop is gone
+            assert client.deliver(b"\r\nx\r\n").startswith("421 4.4.")
+            assert client.closed()
 
 
 @pytest.mark.parametrize(
