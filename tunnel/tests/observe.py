@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 from harness import Client, ScriptedHop
 
@@ -37,18 +38,17 @@ def ask(port: int, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-class Load:
-    """Clients that deliver without pause, a connection each message; what each saw is counted."""
+class Clients:
+    """Some clients at work, each in a thread of its own until the context ends. A kind of them says in `_run` what
+    each does until `_stop` is set.
+    """
 
-    def __init__(self, port: int, clients: int = 4) -> None:
-        self.accepted: list[bytes] = []
-        self.refused: list[str] = []
-        self.interrupted: list[str] = []
+    def __init__(self, port: int, clients: int) -> None:
         self._port, self._stop = port, threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
+        self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(clients)]
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Load]:
+    def running(self) -> Iterator[Self]:
         for thread in self._threads:
             thread.start()
         try:
@@ -56,7 +56,21 @@ class Load:
         finally:
             self._stop.set()
             for thread in self._threads:
-                thread.join(30)
+                thread.join(60)
+                assert not thread.is_alive()
+
+    def _run(self, number: int) -> None:
+        raise NotImplementedError
+
+
+class Load(Clients):
+    """Clients that deliver without pause, a connection each message; what each saw is counted."""
+
+    def __init__(self, port: int, clients: int = 4) -> None:
+        super().__init__(port, clients)
+        self.accepted: list[bytes] = []
+        self.refused: list[str] = []
+        self.interrupted: list[str] = []
 
     def _run(self, number: int) -> None:
         count = 0

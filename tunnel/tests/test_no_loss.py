@@ -14,12 +14,12 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harness import Client, Pki, ScriptedHop, Tunnel
-from observe import children, eventually
+from observe import Clients, children, eventually
 
 # The ordinary run kills a few times; ALERTPATH_KILLS=200 is the long one.
 KILLS = int(os.environ.get("ALERTPATH_KILLS", "10"))
@@ -76,26 +76,13 @@ def names(messages: list[bytes]) -> list[bytes]:
     return [message.split(b"\r\n", 1)[0].removeprefix(b"Message: ") for message in messages]
 
 
-class Insistent:
+class Insistent(Clients):
     """Clients that send each message again until they see it accepted, as mail clients do."""
 
     def __init__(self, port: int, clients: int) -> None:
+        super().__init__(port, clients)
         self.accepted: list[bytes] = []
         self.lost: list[bytes] = []  # complete, and never answered: the next hop may have it or not
-        self._port, self._stop = port, threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(clients)]
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Insistent]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            for thread in self._threads:
-                thread.join(60)
-                assert not thread.is_alive()
 
     def _run(self, number: int) -> None:
         count = 0
