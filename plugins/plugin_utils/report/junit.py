@@ -64,7 +64,9 @@ def _cases(report: Report, host: str, rows: Sequence[Seen]) -> Iterator[_Case]:
 def _row(seen: Seen) -> _Case:
     row = seen.row
     where = seen.address if seen.destination_host == seen.address else f"{seen.destination_host} {seen.address}"
-    name = f"{row['expect']} from {row['source']} to {where} port {row['port']}"
+    # Without a source the host chose one, and the suite names the host.
+    source = f" from {row['source']}" if row.get("source") else ""
+    name = f"{row['expect']}{source} to {where} port {row['port']}"
     group, seconds = str(row.get("path") or row["expect"]), float(row.get("seconds") or 0.0)
     if seen.passed:
         return _Case(group, name, seconds)

@@ -41,6 +41,11 @@ def test_a_suite_for_each_host_and_a_case_for_each_row() -> None:
     assert failure.text == "seen: 220 mx\nremedy: close it"
 
 
+def test_a_row_whose_source_the_host_chose_names_none() -> None:
+    root = read({"a": [row(source=None)]})
+    assert root[0][0].get("name") == "blocked to mx 203.0.113.25 port 25"
+
+
 def test_what_could_not_be_found_out_is_an_error() -> None:
     root = read({"a": [row("error", outcome="no_route", **{"class": "unreachable"})]}, lost=("gone",))
     assert (root.get("failures"), root.get("errors")) == ("0", "2")
