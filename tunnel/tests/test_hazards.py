@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 from harness import NAME, Client, Mailbox, Pki, ScriptedHop, Tunnel, free_port
+from observe import eventually
 
 MESSAGE = b"Subject: one\r\n\r\nfirst"
 SECOND = b"MAIL FROM:<evil@corp.test>\r\nRCPT TO:<victim@corp.test>\r\nDATA\r\nSubject: two\r\n\r\nx\r\n.\r\n"
@@ -396,6 +397,25 @@ def test_a_balancer_speaks_for_its_client(tmp_path: Path, header: object, addres
             else:
                 assert client.reply() == "554 5.7.1 Access denied"
                 assert client.closed()
+
+
+def test_balancers_that_say_nothing_are_connections_too(tmp_path: Path) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.tunnel["proxy_protocol"] = ["127.0.0.1"]
+    tunnel.config["limits"] = {"connections": 5}
+    with tunnel.running():
+        silent = [Client(tunnel.port) for _ in range(5)]
+        late = Client(tunnel.port)
+        assert late.reply() == "421 4.3.2 Too many connections"
+        assert late.closed()
+        silent.pop().close()
+        eventually(lambda: _let_in(tunnel.port))
+
+
+def _let_in(port: int) -> bool:
+    client = Client(port)
+    with contextlib.closing(client.socket):
+        return client.ask(v1("127.0.0.1")).startswith("220")
 
 
 def test_a_balancer_and_implicit_tls_in_one_packet(tmp_path: Path, pki: Pki) -> None:

@@ -119,10 +119,14 @@ class Server:
     async def _balanced(self, tunnel: RunningTunnel, opened: socket.socket, peer: str) -> None:
         """Begin the session of a client behind a balancer, or of one that came by itself."""
         client: str | None = None
+        # Those whose header is awaited, this one among them, are connections, too.
+        full = len(self._sessions) + len(self._greeting) > self._runtime.config.limits.connections
         try:
-            if within(peer, tunnel.tunnel.proxy_protocol):
+            if within(peer, tunnel.tunnel.proxy_protocol) and not full:
                 client = await proxy.read_header(opened, self._runtime.config.timeouts.handshake)
-            begin = functools.partial(self._begin, tunnel, plain(client) if client else peer)
+            begin = functools.partial(
+                self._turn_away if full else self._begin, tunnel, plain(client) if client else peer
+            )
             await asyncio.get_running_loop().connect_accepted_socket(functools.partial(protocol, begin), opened)
         except (proxy.BadHeader, OSError, TimeoutError) as error:
             record: dict[str, object] = {"event": "refused", "tunnel": tunnel.tunnel.name, "client_ip": peer}
@@ -141,7 +145,7 @@ class Server:
         if not within(client, tunnel.tunnel.clients):
             self._refuse(wire, tunnel, client, tables.NOT_ALLOWED)
         elif len(self._sessions) >= limits.connections or self._per_client[client] >= limits.connections_per_client:
-            self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
+            self._turn_away(tunnel, client, wire)
         else:
             session = Session(
                 wire, client, tunnel, self._runtime.config, self._budget, self._examiner, self._pool, self._journal
@@ -153,6 +157,9 @@ class Server:
             strand = Strand(session.run(), lambda: self._finished(session, client))
             if session in self._sessions:
                 self._sessions[session] = strand
+
+    def _turn_away(self, tunnel: RunningTunnel, client: str, wire: Wire) -> None:
+        self._refuse(wire, tunnel, client, tables.TOO_MANY_CONNECTIONS)
 
     def _finished(self, session: Session, client: str) -> None:
         del self._sessions[session]
