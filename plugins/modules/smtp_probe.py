@@ -187,8 +187,9 @@ options:
   control_ports:
     description:
       - Ports on which destinations that should be blocked are asked for a sign of life.
-      - A connection, or an ICMP rejection by the destination itself, shows that it is there. A reset shows only that
-        the network lives, for a firewall may send it in anybody's name.
+      - A connection, or an ICMP rejection by the destination itself, shows that it is there. So does a reset where the
+        port in question met something else. Where both are reset, that shows only that the network lives, for
+        a firewall may do it in anybody's name.
       - An empty list asks none. A block is then only as good as the open targets are, and silence takes 4 seconds to be
         called.
     type: list
@@ -465,8 +466,9 @@ rows:
     control:
       description:
         - For a target that should be blocked, the best sign that it is the path and not the network that is shut.
-        - V(destination) when the destination itself took a connection elsewhere or rejected one by ICMP, V(family) when
-          only another one of the same address family did, or somebody by a reset, V(none) when nothing answered.
+        - V(destination) when the destination itself took a connection elsewhere, or rejected or reset one in another
+          way than this one, V(family) when only another one of the same address family did, or when both were reset,
+          V(none) when nothing answered.
       type: str
       sample: destination
     verdict:

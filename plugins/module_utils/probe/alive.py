@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known to be alive: the network by its answers, an address by its own. Pure.
 
-A reset may come from a firewall in anybody's name. It shows that the network lives, and not that the address is
-somebody's.
+A reset may come from a firewall in anybody's name. It shows that the network lives; that the address is somebody's,
+only where the port in question met something else, for who resets all of an address would have reset that port, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 
 from . import verdict
 from .job import Question
-from .model import NO_ROUTE, Endpoint, Finding
+from .model import NO_ROUTE, REFUSED, Endpoint, Finding
 from .way_out import WayOut
 
 Place = Tuple[Optional[Tuple[Any, ...]], str]
@@ -40,6 +40,8 @@ class Alive:
         self._own: Set[Place] = set()
         self._there: Set[Place] = set()
         self._silent: Dict[Place, Finding] = {}
+        self._resetting: Set[Place] = set()
+        """Where a control port was reset."""
 
     def controls(
         self, endpoints: Iterable[Endpoint], ports: Sequence[int], way: Callable[[Endpoint], WayOut]
@@ -61,6 +63,8 @@ class Alive:
         where = place(question.endpoint)
         if verdict.is_sign_of_life(finding, outside=question.interface is not None):
             self._answered(where)
+            if finding.outcome == REFUSED:
+                self._resetting.add(where)
         elif where not in self._silent or finding.outcome == NO_ROUTE:
             self._silent[where] = finding
         self._seen(where, finding)
@@ -91,10 +95,11 @@ class Alive:
         lives = where in self._answering
         return verdict.settle(finding, lives, None if lives else self._silent.get(where))
 
-    def level(self, endpoint: Endpoint) -> str:
-        """Return the strongest positive control there is for a path to *endpoint*."""
+    def level(self, endpoint: Endpoint, finding: Finding) -> str:
+        """Return the strongest positive control there is for *finding* on the path to *endpoint*."""
         where = place(endpoint)
-        return verdict.control_level(where in self._there, family(where[1]) in self._families)
+        there = where in self._there or (where in self._resetting and finding.outcome != REFUSED)
+        return verdict.control_level(there, family(where[1]) in self._families)
 
     def by_family(self) -> Dict[str, int]:
         """Return at how many addresses something answered."""

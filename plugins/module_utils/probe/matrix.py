@@ -105,10 +105,10 @@ def probe(targets: Sequence[Target], settings: Settings) -> Evidences:
             answers = _run([*controls, *questions], _means(questions, settings, loop, dialer))
     finally:
         loop.close()
-    by_control = dict(zip(controls, answers))
     found = iter(answers[len(controls) :])
     seen = [next(found) if line.finding is None else Answer(line.finding, 0, 0.0) for line in lines]
-    evidences = _judge(lines, seen, alive, by_control, settings)
+    _learn(alive, dict(zip(controls, answers)), lines, seen)
+    evidences = _judge(lines, seen, alive, settings)
     if settings.route is not None:
         return evidences  # what names lead to here says nothing of there
     pins = pinned(targets)
@@ -241,14 +241,16 @@ def _run(questions: Sequence[Question], means: Means) -> List[Answer]:
     return found
 
 
-def _judge(
-    lines: Sequence[_Line], seen: Sequence[Answer], alive: Alive, controls: Dict[Question, Answer], settings: Settings
-) -> Evidences:
+def _learn(alive: Alive, controls: Dict[Question, Answer], lines: Sequence[_Line], seen: Sequence[Answer]) -> None:
+    """Tell *alive* what was seen."""
     for question, answer in controls.items():
         alive.control(question, answer.finding)
     for line, answer in zip(lines, seen):
         if line.endpoint is not None:
             alive.target(line.endpoint, answer.finding)
+
+
+def _judge(lines: Sequence[_Line], seen: Sequence[Answer], alive: Alive, settings: Settings) -> Evidences:
     via = settings.route.last.host if settings.route else None
     rows = []
     for line, answer in zip(lines, seen):
@@ -256,7 +258,7 @@ def _judge(
         if line.endpoint is not None:
             answer = answer._replace(finding=alive.settle(line.endpoint, answer.finding))
             if line.target.expect == BLOCKED:
-                level = alive.level(line.endpoint)
+                level = alive.level(line.endpoint, answer.finding)
         depth = CONNECT if line.target.expect != ALLOWED else line.target.depth or settings.depth
         control = level or verdict.NO_CONTROL
         required = settings.require_control, settings.require_answer

@@ -122,6 +122,23 @@ def test_reset_on_a_control_port_shows_the_network_and_not_who_it_is(
 
 
 @BOTH
+@pytest.mark.parametrize("part", ["client", "router", "server"])
+@pytest.mark.parametrize("how", WAYS)
+def test_reset_on_a_control_port_shows_who_is_there_where_the_blocked_port_met_something_else(
+    network: Network, world: World, version: int, part: str, how: str
+) -> None:
+    port = world.ports["good"]
+    network.nft(part, chain(part, f"tcp dport {port} {WAYS[how]}"))
+    try:
+        (row,) = asked(network, {"destination": network.server[version], "port": port}, control_ports=[1098])
+    finally:
+        network.nft(part, "")
+    outcome = {"reset": "refused", "icmp": "rejected", "drop": "filtered"}[how]
+    alike = how == "reset"
+    assert told(row) == ((outcome, "family", "unproven") if alike else (outcome, "destination", "pass"))
+
+
+@BOTH
 def test_own_address_is_there_and_says_nothing_of_the_network(network: Network, version: int) -> None:
     dead = {"destination": network.server[version], "port": 25}
     network.nft("router", chain("router", "drop"))

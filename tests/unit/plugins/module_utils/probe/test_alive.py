@@ -26,6 +26,9 @@ def found(outcome: str, **parts: object) -> Finding:
     return Finding(outcome, Evidence("seen", **parts))  # type: ignore[arg-type]
 
 
+RESET = found("refused")
+
+
 def alive(address: str, finding: Finding, way: WayOut = OUTSIDE) -> Alive:
     """What is known once the control port of *address* did that."""
     made = Alive()
@@ -37,33 +40,41 @@ def alive(address: str, finding: Finding, way: WayOut = OUTSIDE) -> Alive:
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_only_a_connection_or_its_own_word_shows_that_the_address_is_somebodys(outcome: str) -> None:
-    level = alive(FAR, found(outcome)).level(end(FAR))
+    level = alive(FAR, found(outcome)).level(end(FAR), RESET)
     if outcome in model.ANSWERED:
         assert level == verdict.DESTINATION
     else:
         assert level == (verdict.FAMILY if outcome == "refused" else verdict.NO_CONTROL)
-    own_word = alive(FAR, found(outcome, device=FAR)).level(end(FAR))
+    own_word = alive(FAR, found(outcome, device=FAR)).level(end(FAR), RESET)
     assert (own_word == verdict.DESTINATION) == (outcome in model.ANSWERED or outcome == "rejected")
 
 
 def test_reset_counts_for_the_network_only_where_it_surely_came_from_there() -> None:
-    assert alive(FAR, found("refused"), OUTSIDE).level(end(FAR)) == verdict.FAMILY
-    assert alive(FAR, found("refused"), UNBOUND).level(end(FAR)) == verdict.NO_CONTROL
-    assert alive(FAR, found("open"), UNBOUND).level(end(FAR)) == verdict.DESTINATION
+    assert alive(FAR, found("refused"), OUTSIDE).level(end(FAR), RESET) == verdict.FAMILY
+    assert alive(FAR, found("refused"), UNBOUND).level(end(FAR), RESET) == verdict.NO_CONTROL
+    assert alive(FAR, found("open"), UNBOUND).level(end(FAR), RESET) == verdict.DESTINATION
+
+
+@pytest.mark.parametrize("outcome", sorted(model.SHUT))
+def test_reset_shows_who_is_there_only_where_the_port_in_question_met_something_else(outcome: str) -> None:
+    made = alive(FAR, RESET)
+    assert made.level(end(FAR), found(outcome)) == (verdict.FAMILY if outcome == "refused" else verdict.DESTINATION)
+    assert alive(FAR, RESET, UNBOUND).level(end(FAR), found(outcome)) == verdict.NO_CONTROL
+    assert alive(NEAR, RESET).level(end(FAR), found(outcome)) == verdict.FAMILY
 
 
 @pytest.mark.parametrize(("address", "way"), [(HERE, OUTSIDE), ("127.0.0.1", OUTSIDE), (FAR, OWN)])
 def test_what_this_host_says_to_itself_shows_nothing_of_the_network(address: str, way: WayOut) -> None:
     for outcome in ("open", "refused"):
-        assert alive(address, found(outcome), way).level(end(NEAR)) == verdict.NO_CONTROL
-    assert alive(FAR, found("filtered"), OWN).level(end(FAR)) == verdict.DESTINATION
+        assert alive(address, found(outcome), way).level(end(NEAR), RESET) == verdict.NO_CONTROL
+    assert alive(FAR, found("filtered"), OWN).level(end(FAR), RESET) == verdict.DESTINATION
 
 
 def test_families_and_sources_are_counted_by_themselves() -> None:
     made = alive(FAR, found("open"))
-    assert made.level(end(NEAR)) == verdict.FAMILY
-    assert made.level(end(FAR, source="192.0.2.8")) == verdict.FAMILY
-    assert made.level(Endpoint(socket.AF_INET6, ("2001:db8::9", 25, 0, 0))) == verdict.NO_CONTROL
+    assert made.level(end(NEAR), RESET) == verdict.FAMILY
+    assert made.level(end(FAR, source="192.0.2.8"), RESET) == verdict.FAMILY
+    assert made.level(Endpoint(socket.AF_INET6, ("2001:db8::9", 25, 0, 0)), RESET) == verdict.NO_CONTROL
     assert made.by_family() == {"ipv4": 1, "ipv6": 0}
 
 
@@ -83,6 +94,6 @@ def test_no_run_without_an_answer_of_its_own_makes_an_address_somebodys(
         else:
             made.target(end(NEAR), found(other))
     made.target(end(FAR), found(outcome, device="192.0.2.254"))
-    assert (made.level(end(FAR)) == verdict.DESTINATION) == (outcome in model.ANSWERED)
-    judged = verdict.judge("blocked", "connect", found("filtered"), made.level(end(FAR)), True, True)
+    assert (made.level(end(FAR), RESET) == verdict.DESTINATION) == (outcome in model.ANSWERED)
+    judged = verdict.judge("blocked", "connect", found("filtered"), made.level(end(FAR), RESET), True, True)
     assert (judged.verdict == "pass") == (outcome in model.ANSWERED)
