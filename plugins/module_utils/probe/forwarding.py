@@ -98,6 +98,20 @@ class _Connecting:
         if left:
             self._timer = self._loop.call_later(self._schedule.interval, lambda: self._send(link))
         else:
+            self._await_seen(link)
+
+    def _await_seen(self, link: Link) -> None:
+        """Silence begins once the server has read the last request, however long it stood still before."""
+        link.confirm(lambda lost: self._seen(link, lost))
+
+    def _seen(self, link: Link, lost: Optional[str]) -> None:
+        if self._over:
+            return
+        if lost:
+            self._finish(from_loss(lost, self._host))
+        elif any(request.number is None for request in self._requests):
+            self._timer = self._loop.call_later(_SOON, lambda: self._await_seen(link))  # a thread has not even begun
+        else:
             self._timer = self._loop.call_later(self._schedule.rest, lambda: self._silent(link))
 
     def _try(self, link: Link, request: Request, seconds: float) -> None:
@@ -143,8 +157,6 @@ class _Connecting:
         answered = [request for request in self._requests if link.connection.answered(request)]
         if lost:
             self._finish(from_loss(lost, self._host))
-        elif any(request.number is None for request in self._requests):
-            self._timer = self._loop.call_later(_SOON, lambda: self._silent(link))  # a thread has not even begun
         elif any(request.given_up for request in answered):
             self._finish(from_loss("an answer of its server came too late", self._host))
         elif answered and self._failure is None:
