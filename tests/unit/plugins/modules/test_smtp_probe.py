@@ -95,7 +95,9 @@ def test_account_whose_name_is_a_word_garbles_nothing(capsys, username: str) -> 
     (row,) = result["rows"]
     assert (row["host"], row["path"], row["port"]) == ("vault1", "vault-to-mail", 1)
     assert (row["verdict"], row["destination"]) == ("pass", "127.0.0.1")
-    assert result["invocation"]["module_args"]["username"] == "not shown"
+    # From ansible-core 2.21 on what the module was given is part of a result only at -vvv.
+    given = result.get("invocation", {"module_args": {"username": "not shown"}})
+    assert given["module_args"]["username"] == "not shown"
 
 
 def test_documentation_describes_every_option() -> None:
