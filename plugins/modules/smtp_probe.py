@@ -19,12 +19,12 @@ description:
   - No connection alone does not prove a block, for a host that is down or an address that is mistyped is silent too,
     and what this host's own rules refuse they refuse on a dead network as well. Every destination that should be
     blocked is therefore asked for a sign of life on O(control_ports), and an answer counts only when it comes in by the
-    interface that leads there, so that no rule of this host can give it.
+    interface that leads there. A reset by a rule in this host's own output is taken for the network's all the same.
   - Sends no mail and changes nothing. Every SMTP session ends with QUIT.
 requirements:
   - paramiko 3.4 or later where the module runs, for O(via=ssh).
-  - Linux 5.7 or later, or root, to tell a reset that comes from the network from one of this host's own rules. Else
-    a reset on a control port is no sign of life.
+  - Linux 5.7 or later, or root, to bind the sockets that ask for a sign of life to an interface. Else a reset on
+    a control port is none.
   - Linux 5.8 or later to name the device that rejects a connection. Older kernels give a less exact outcome.
 extends_documentation_fragment:
   - alertpath.smtp.attributes

@@ -59,7 +59,7 @@ class Alive:
         return asked
 
     def control(self, question: Question, finding: Finding) -> None:
-        """Take what a control port did. A reset counts only where it surely came from outside."""
+        """Take what a control port did. A reset counts only where a bound socket heard it (way_out.py)."""
         where = place(question.endpoint)
         if verdict.is_sign_of_life(finding, outside=question.interface is not None):
             self._answered(where)
