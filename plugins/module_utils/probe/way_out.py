@@ -4,8 +4,8 @@
 """By which interface a connection leaves this host.
 
 What this host itself accepts, as by a redirection of its own, comes in by the loopback. A socket that is bound to the
-interface by which its SYNs leave does not hear it (socket(7), SO_BINDTODEVICE). It does hear the reset of a rule in this
-host's output that lets that reset pass: the kernel routes it as if it had come by the socket's interface.
+interface by which its SYNs leave does not hear it (socket(7), SO_BINDTODEVICE). It does hear the reset of a rule in
+this host's output that lets that reset pass: the kernel routes it as if it had come by the socket's interface.
 """
 
 from __future__ import annotations
