@@ -121,7 +121,7 @@ class Hasty(ScriptedHop):
         return goes_on
 
 
-@pytest.mark.parametrize("more", [b"250 2.0.0 taken\r\n", b"550 5.7.1 no\r\n", b"250-half"])
+@pytest.mark.parametrize("more", [b"250 2.0.0 taken\r\n", b"550 5.7.1 no\r\n", b"250-half", b"550-half"])
 @pytest.mark.parametrize("after", ["MAIL", "RCPT", "DATA"])
 def test_what_a_next_hop_says_unasked_is_no_reply(tmp_path: Path, after: str, more: bytes) -> None:
     """Behind the 354 it would have been taken for the verdict on a message of which a part was yet to be sent."""
@@ -141,10 +141,53 @@ def test_what_a_next_hop_says_unasked_is_no_reply(tmp_path: Path, after: str, mo
                 client.send(b"Subject: x\r\n\r\n" + b"a line of the first part\r\n" * 200)
                 time.sleep(0.2)
                 replies.append(client.ask(b".\r\n"))
-            assert replies[-1].startswith("421 4.4.2")
             assert {reply[:3] for reply in replies[:-1]} <= {"250", "354"}
-            assert "out of turn" in str(tunnel.wait_journal()[0]["reason"])
+            (record,) = tunnel.wait_journal()
+            if after == "DATA" and more.startswith(b"550 "):
+                # A refusal of the message, though of one that it has yet to see whole.
+                assert replies[-1] == more.decode().rstrip()
+                assert record["reply_by"] == "next hop"
+            else:
+                assert replies[-1].startswith("421 4.4.2")
+                assert "out of turn" in str(record["reason"])
     assert hop.messages == []
+
+
+class Full(ScriptedHop):
+    """Finds a message too large while it comes in, says so, and reads no more of it."""
+
+    def _say(self, connection: socket.socket, word: str) -> bool:
+        goes_on = super()._say(connection, word)
+        if word == "DATA":
+            time.sleep(0.3)
+            connection.sendall(b"552 5.3.4 too large\r\n")
+            time.sleep(3)
+            return False
+        return goes_on
+
+
+@pytest.mark.parametrize("way", ["rules", "parts"])
+def test_a_message_too_large_for_the_next_hop_is_refused_while_it_is_sent(tmp_path: Path, way: str) -> None:
+    """At once: it neither takes the rest, which fills every buffer on the way, nor closes."""
+    with Full().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        if way == "parts":
+            tunnel.service["profiles"] = []
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            client.ask(b"MAIL FROM:<a@b>\r\n")
+            client.ask(b"RCPT TO:<c@d>\r\n")
+            client.ask(b"DATA\r\n")
+            client.send(b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * 200_000)
+            began = time.monotonic()
+            assert client.ask(b".\r\n") == "552 5.3.4 too large"
+            assert time.monotonic() - began < 2
+            (record,) = tunnel.wait_journal()
+            assert (record["reply"], record["reply_by"]) == (552, "next hop")
+            # Nobody else is led over that connection, and the client may go on.
+            assert client.ask(b"MAIL FROM:<a@b>\r\n").startswith("250")
+    assert hop.messages == []
+    assert len(hop.seen) == 2
 
 
 @pytest.mark.parametrize(

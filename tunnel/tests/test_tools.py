@@ -128,7 +128,7 @@ SINK_FAULTS: list[tuple[str, str, bool]] = [
         for option, told in (("r", "450 4.3.0"), ("f", "500 5.3.0"), ("q", "421 4.4.2"), ("Q", "421"))
     ),
     ("-q RSET,QUIT", "250", True),
-    ("-A 0", "421 4.4.2", False),  # a verdict before there is a message is none
+    ("-A 0", "550 This violates SMTP", False),  # a refusal is one before there is a message, too
     ("-w 1", "250", True),
     ("-H 1", "250", True),
     ("-e", "250", True),

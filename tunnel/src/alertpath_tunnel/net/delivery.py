@@ -16,7 +16,7 @@ from alertpath_tunnel.net.budget import Share
 from alertpath_tunnel.net.examiner import Examiner
 from alertpath_tunnel.net.pool import Pool
 from alertpath_tunnel.net.runtime import NextHop, RunningTunnel
-from alertpath_tunnel.net.upstream import Lost, Unavailable, UpstreamConnection
+from alertpath_tunnel.net.upstream import Lost, Refused, Unavailable, UpstreamConnection
 from alertpath_tunnel.ops.journal import Journal, Transaction
 from alertpath_tunnel.smtp import events, tables
 from alertpath_tunnel.smtp.data import Received
@@ -249,7 +249,11 @@ class Delivery:
             if reply.code != 354:
                 return reply
             self._passing = True
-        await self._need_upstream().part(lines)
+        try:
+            await self._need_upstream().part(lines)
+        except Refused as early:
+            self._leave_upstream()
+            return self._verdict(early.reply)
         return None
 
     def _look_at_header(self, lines: Received) -> Reply | None:
@@ -278,7 +282,10 @@ class Delivery:
         return await self._sent(sent)
 
     async def _sent(self, reply: Awaitable[Reply]) -> Reply:
-        verdict = _final(await reply)
+        try:
+            verdict = _final(await reply)
+        except Refused as early:
+            verdict = early.reply
         self._leave_upstream()
         return self._verdict(verdict)
 

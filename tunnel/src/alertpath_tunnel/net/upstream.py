@@ -32,6 +32,14 @@ class Lost(Exception):
     """The connection broke, fell silent, or the next hop left the protocol."""
 
 
+class Refused(Exception):
+    """The next hop refused a message before it had it all."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply)
+        self.reply = reply
+
+
 class UpstreamConnection:
     """A session with one next hop, ready for mail."""
 
@@ -81,20 +89,20 @@ class UpstreamConnection:
         return await self._ask(self._session.data())
 
     async def message(self, content: bytes) -> Reply:
-        """Send the message; the reply is the next hop's verdict. Raises Lost, or NotCanonical before it sends."""
+        """Send the message; the reply is the next hop's verdict. Raises Lost, Refused, NotCanonical before it sends."""
         octets = self._session.message(content)
         content = b""  # the other copy
         return await self._ask(octets, self._timeouts.data_reply)
 
     async def part(self, lines: Received) -> None:
-        """Send a part of a message, of which more follows. Raises Lost."""
+        """Send a part of a message, of which more follows. Raises Lost, Refused."""
         try:
             await self._write(self._session.part(lines), self._loop.time() + self._timeouts.data_reply)
         except (OSError, ProtocolError) as error:
             raise _lost(error) from None
 
     async def last_part(self, lines: Received) -> Reply:
-        """Send the rest of a message; the reply is the next hop's verdict. Raises Lost."""
+        """Send the rest of a message; the reply is the next hop's verdict. Raises Lost, Refused."""
         return await self._ask(self._session.last_part(lines), self._timeouts.data_reply)
 
     async def reset(self) -> None:
@@ -120,9 +128,9 @@ class UpstreamConnection:
 
     async def _ask(self, octets: bytes, timeout: float | None = None) -> Reply:
         deadline = self._loop.time() + (timeout or self._timeouts.reply)
-        if octets:
-            self._in_turn()
         try:
+            if octets:
+                self._in_turn()
             await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
             while data := await self._wire.read(deadline):
                 self._session.receive(data)
@@ -138,12 +146,16 @@ class UpstreamConnection:
             self._in_turn()
             self._wire.send(octets[start : start + _CHUNK])
             if self._wire.slow:
-                await self._wire.caught_up(deadline)
+                await self._wire.caught_up(deadline, or_spoke=True)
 
     def _in_turn(self) -> None:
-        """Raise Lost when the next hop spoke unasked: it would be taken for the reply to what we are about to say."""
-        if self._wire.buffered:
-            raise Lost("the next hop spoke out of turn")
+        """See that nothing lies here that would be taken for the reply to what we say next.
+
+        Raises ProtocolError, or Refused when it is the refusal of the message under way.
+        """
+        if self._wire.buffered or self._session.pending:
+            self._session.receive(self._wire.take())
+            raise Refused(self._session.early())
 
     # -- setting up ----------------------------------------------------------------------------------------------
 

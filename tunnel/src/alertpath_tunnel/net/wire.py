@@ -163,9 +163,9 @@ class Wire:
         """Whether the peer has yet to take what was written."""
         return self._write_paused
 
-    async def caught_up(self, deadline: float) -> None:
-        """Wait until the peer keeps up. Raises ConnectionError, and TimeoutError at `deadline`."""
-        while self._write_paused:
+    async def caught_up(self, deadline: float, or_spoke: bool = False) -> None:
+        """Wait until the peer keeps up, or spoke. Raises ConnectionError, and TimeoutError at `deadline`."""
+        while self._write_paused and not (or_spoke and self._buffered):
             self._wait_until(deadline)
             await PAUSE
             if self._lost:

@@ -44,14 +44,36 @@ class ClientSession:
         if reply is None:
             return None
         verb = self._verb
-        if verb is None or self._reader.pending:
+        if verb is None or (self._reader.pending and not (verb == b"DATA" and reply.code == 354)):
             # One command, one reply: anything beyond is a reply injected or out of step (for STARTTLS: RFC 3207 6).
+            # Behind a 354 it may be a refusal, for which there is `early`.
             self.state = ClientState.CLOSED
             raise ProtocolError("the next hop sent more than one reply")
         self._verb = None
         self.state = tables.client_next(verb, self.state, reply.code)
         if verb in (b"EHLO", b"HELO"):
             self.extensions = _extensions(reply) if verb == b"EHLO" and reply.positive else {}
+        return reply
+
+    @property
+    def pending(self) -> bool:
+        """Whether the next hop said more than it was asked for."""
+        return self._reader.pending
+
+    def early(self) -> Reply:
+        """Return what the next hop says of a message that it has yet to be sent whole; the session is over with it.
+
+        A refusal is one at any time, and the client should hear it: some servers say so of a message that grows too
+        large. Anything else would be taken for the verdict on what they do not have. Raises ProtocolError.
+        """
+        within_data = self.state is ClientState.DATA
+        self.state = ClientState.CLOSED
+        try:
+            reply = self._reader.next()
+        except BadReply:
+            reply = None
+        if reply is None or reply.positive or self._reader.pending or not within_data:
+            raise ProtocolError("the next hop spoke out of turn")
         return reply
 
     # -- commands ------------------------------------------------------------------------------------------------
