@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from .conftest import Site
@@ -143,6 +144,25 @@ def test_configuration_that_the_service_refuses_to_load_fails_the_play(site: Sit
     code, output, _changed = site.play()
     assert code == 0, output
     assert '"event":"reloaded"' in site.last_event("reloaded", "reload refused")
+
+
+def test_clients_may_log_in_at_the_next_hop_themselves(site: Site) -> None:
+    live = "/etc/alertpath-tunnel/current"
+    before = site.run("readlink", live)
+    code, output, changed = site.play(dsg_tunnel_auth="pass")
+    assert code != 0  # whose login would it be?
+    assert "auth" in output
+    assert (changed, site.run("readlink", live)) == (set(), before)
+    code, output, changed = site.play(
+        dsg_tunnel_auth="pass", dsg_tunnel_upstream_user="", dsg_tunnel_upstream_password=""
+    )
+    assert code == 0, output
+    assert changed == {CONFIGURE, RELOAD}
+    (tunnel,) = json.loads(site.run("cat", f"{live}/config.json"))["tunnels"]
+    assert tunnel["auth"] == "pass"
+    assert '"event":"reloaded"' in site.last_event("reloaded", "reload refused")
+    code, output, _changed = site.play()
+    assert code == 0, output
 
 
 def test_certificate_of_another_name_is_refused_and_the_old_one_served_on(site: Site) -> None:
