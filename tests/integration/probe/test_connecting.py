@@ -125,8 +125,7 @@ def test_drop_anywhere_is_filtered(rows, network: Network, version: int, expect:
     assert row["outcome"] == "filtered"
     assert row["verdict"] == ("pass" if expect == "blocked" else "fail")
     if expect == "blocked":
-        assert row["control"] == "destination"
-        assert row["seconds"] < 2.0
+        assert (row["control"], row["attempts"]) == ("destination", 1)
     else:
         assert row["attempts"] == 2
 
@@ -174,7 +173,8 @@ def test_silence_of_a_host_that_answers_nowhere_proves_nothing(rows, network: Ne
 def test_open_port_that_should_be_blocked_fails(rows, network: Network, world, version: int) -> None:
     row = rows[version, "blocked", network.server[version], world.ports["silent"]]
     assert (row["outcome"], row["verdict"]) == ("open", "fail")
-    assert row["seconds"] < 1.0
+    silent = rows[version, "blocked", network.server[version], 1023]
+    assert row["seconds"] < silent["seconds"]  # an answer ends the wait
 
 
 @BOTH

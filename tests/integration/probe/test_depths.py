@@ -228,10 +228,10 @@ def test_depth_of_a_target_goes_before_that_of_all(place: Place) -> None:
 
 def test_each_step_has_its_limit_and_the_probe_one_of_its_own(place: Place) -> None:
     row = place.ask("mute", timeouts={"mail": 1.0}, **MAIL)
-    assert (row["outcome"], row["seconds"] < 2.5) == ("mail_refused", True)
+    assert (row["outcome"], row["seconds"] < 5.0) == ("mail_refused", True)
     assert "no reply to RCPT within 1 s" in row["reason"]
     row = place.ask("mute", deadline=2.0, **MAIL)
-    assert (row["outcome"], row["seconds"] < 3.5) == ("mail_refused", True)
+    assert (row["outcome"], row["seconds"] < 5.5) == ("mail_refused", True)
     assert "within the 2 s of the whole probe" in row["reason"]
 
 
