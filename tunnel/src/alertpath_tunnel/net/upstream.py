@@ -134,6 +134,9 @@ class UpstreamConnection:
             await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
             while data := await self._wire.read(deadline):
                 self._session.receive(data)
+                if self._session.state is ClientState.DATA and not self._wire.delivered:
+                    # It cannot know where the message ends, nor where the next command begins.
+                    raise Refused(self._session.early())
                 reply = self._session.next_reply()
                 if reply:
                     return reply
