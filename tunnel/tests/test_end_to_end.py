@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -224,6 +225,30 @@ def test_a_next_hop_with_the_wrong_certificate_gets_no_mail(tmp_path: Path, pki:
             assert client.ask(b"EHLO x\r\n").startswith("421 4.4.1")
             assert "certificate" in str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
     assert not mailbox.messages
+
+
+@pytest.mark.parametrize("way", ["connect", "handshake"])
+def test_the_journal_says_why_a_next_hop_is_unavailable(tmp_path: Path, pki: Pki, way: str) -> None:
+    """Some errors have no text of their own."""
+    hello = b"250-hop\r\n250 STARTTLS\r\n"
+    with (
+        ScriptedHop(EHLO=hello, STARTTLS=b"220 go\r\n" + ScriptedHop.CLOSE).running() as hop,
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        contextlib.ExitStack() as waiting,
+    ):
+        queue = [waiting.enter_context(socket.socket()) for _ in range(4)]
+        for one in queue:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        tunnel = Tunnel(tmp_path, hop.port if way == "handshake" else full.getsockname()[1])
+        tunnel.upstream_tls(pki, "starttls")
+        tunnel.config["timeouts"] = {"connect": 1}
+        with tunnel.running():
+            client = Client(tunnel.port)
+            client.reply()
+            assert client.ask(b"EHLO x\r\n").startswith("421 4.4.1")
+            reason = str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
+            assert reason.endswith("Error")
 
 
 class Demanding(Pki):

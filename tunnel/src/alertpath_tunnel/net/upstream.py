@@ -193,7 +193,7 @@ class UpstreamConnection:
         except ssl.SSLCertVerificationError as error:
             raise Lost(f"the certificate is not accepted: {error.verify_message}") from None
         except (OSError, ProtocolError) as error:
-            raise Lost(f"TLS failed: {error or type(error).__name__}") from None
+            raise Lost(f"TLS failed: {str(error) or type(error).__name__}") from None
 
     async def _hello(self, hostname: bytes) -> None:
         reply = await self._ask(self._session.ehlo(hostname))
