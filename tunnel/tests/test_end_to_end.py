@@ -335,6 +335,22 @@ def test_a_silent_or_trickling_client_is_let_go(tmp_path: Path) -> None:
         assert trickling.reply().startswith("421 4.4.2")
 
 
+@pytest.mark.parametrize("command", [b"NOOP\r\n", b"VRFY x\r\n", b"RCPT TO:<onetoomany@b>\r\n"])
+def test_a_client_that_is_answered_by_the_tunnel_itself_is_not_silent(tmp_path: Path, command: bytes) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.tunnel["advanced_settings"] = {"idle_connection_timeout": 1}
+        tunnel.config["limits"] = {"recipients": 1}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            client.ask(b"MAIL FROM:<a@b>\r\n")
+            client.ask(b"RCPT TO:<c@d>\r\n")
+            for _ in range(5):
+                time.sleep(0.4)
+                assert client.ask(command)[:3] in ("250", "252", "452")
+            assert client.reply().startswith("421 4.4.2")
+
+
 def test_a_slow_next_hop_does_not_count_as_the_clients_idling(tmp_path: Path) -> None:
     with ScriptedHop(END=SILENT).running() as hop:
         tunnel = Tunnel(tmp_path, hop.port)

@@ -117,6 +117,7 @@ class Session:
 
     async def _more(self) -> bool:
         """Feed the machine once more; false at the end of the connection."""
+        await self._flush()
         machine, now = self._machine, self._loop.time()
         if machine.receiving:
             if not await self._find_room():
@@ -127,7 +128,6 @@ class Session:
         else:
             # A deadline for the whole command, not for each of its octets.
             deadline = self._deadline = self._deadline or now + self._idle
-        await self._flush()
         if self._draining and not machine.in_transaction:
             machine.close(tables.SHUTTING_DOWN)
             return True
@@ -158,6 +158,8 @@ class Session:
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
+            # What we answered is over, whoever found the answer: the time for the next command begins.
+            self._deadline = 0.0
             self._wire.send(output)
             if self._wire.slow:
                 await self._wire.caught_up(self._loop.time() + self._idle)
