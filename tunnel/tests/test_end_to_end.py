@@ -383,6 +383,30 @@ def test_octets_in_flight_are_bounded(tmp_path: Path) -> None:
             assert clients[1].deliver(b"\r\nsmall\r\n").startswith("250")
 
 
+def test_a_message_that_found_no_room_is_over_and_waits_for_none(tmp_path: Path) -> None:
+    """What still comes of it is not kept. It waited its time again for each piece, at last beyond the message's."""
+    row = b"x" * 62 + b"\r\n"
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.config["limits"] = {"message_bytes": 2**20, "bytes_in_flight": 2**20}
+        tunnel.config["timeouts"] = {"room": 1}
+        with tunnel.running():
+            oldest, other = Client(tunnel.port).begin(), Client(tunnel.port).begin()
+            for client in (oldest, other):
+                for command in (b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"):
+                    client.ask(command)
+                client.send(row * 9000)
+                time.sleep(0.2)
+            time.sleep(1.2)
+            # Its share is free, and the oldest takes it.
+            oldest.send(row * (2**20 // len(row) - 9000))
+            time.sleep(0.2)
+            begun = time.monotonic()
+            other.send(row * 60_000)
+            assert other.ask(b".\r\n").startswith("452 4.3.1")
+            assert time.monotonic() - begun < 1
+
+
 def test_messages_without_room_wait_for_their_turn(tmp_path: Path) -> None:
     """Five at once where two have room: one after the other they come to an end, and none is turned away."""
     whole = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 20_000 + b".\r\n"
