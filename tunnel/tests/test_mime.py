@@ -182,6 +182,22 @@ def test_value_in_a_body_is_found_in_every_encoding(encoding: str, body: bytes, 
     assert outcome.content[: message.index(b"\r\n\r\n") + 4] == message[: message.index(b"\r\n\r\n") + 4]
 
 
+@pytest.mark.parametrize(
+    ("between", "charset"),
+    [
+        *((b"\x96", label) for label in ("iso-8859-1", "us-ascii", "utf-8", "windows-1252")),
+        *((between.encode(), "utf-8") for between in "\u00a0\u2010\u2013\u2015\u202f"),
+    ],
+)
+def test_what_stands_between_digits_is_known_in_a_text_that_breaks_its_charset(between: bytes, charset: str) -> None:
+    """Readers show a dash or a blank there, whatever they make of an octet that is wrong."""
+    body = b"caf\xe9 \x81 " + between.join((b"4111", b"1111", b"1111", b"1111")) + b"\r\n"
+    for message in (body_message("8bit", body, charset), b"Subject: " + body + b"\r\nx\r\n"):
+        outcome = process(message)
+        assert outcome.refusal is None, outcome.reason
+        assert outcome.content == message.replace(body, b"caf\xe9 \x81 " + MASKED.encode() + b"\r\n")
+
+
 def test_quoted_printable_lines_stay_short() -> None:
     rules = model.ExtractText("x", model.Pattern("SECRET"), (model.Transform("t", "long"),))
     profile = model.Profile("p", (model.ExtractMessage("m", model.FIELDS, "pass", "refuse", (rules,)),))
