@@ -9,6 +9,7 @@ import base64
 import email
 import email.policy
 import quopri
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -80,6 +81,8 @@ ENCODED = [
     f"=?utf-8?B?{b64(CARD)}?=",
     "=?utf-8?Q?4111_1111=201111_1111?=",
     "=?UTF-8?q?4111 1111 1111 1111?=",
+    "=?utf-8?Q?4111=201111=201111=201111??=",
+    "=?utf-8?Q?yours?_4111=201111=201111=201111?=",
     f"=?utf-8?B?{b64('4111 1111')}?= =?utf-8?B?{b64(' 1111 1111')}?=",
     f"=?utf-8?B?{b64('4111 1111')}?=\n =?utf-8?Q?_1111_1111?=",
     f"=?utf-8?B?{b64('4111 1111')}?= =?iso-8859-1?Q?_1111_1111?=",
@@ -106,6 +109,13 @@ def test_value_in_encoded_words_is_found_and_written_again(subject: str) -> None
     assert MASKED in read["Subject"]
     assert "4111" not in read["Subject"].replace(MASKED, "")
     changed_only(message, outcome.content, len("From: a\r\nSubject: "), len("\r\nTo: b\r\n\r\nbody\r\n"))
+
+
+@pytest.mark.parametrize("subject", ["=?a?Q?x" * 100, "?" * 900], ids=["words", "marks"])
+def test_words_that_do_not_end_are_looked_at_once(subject: str) -> None:
+    begun = time.monotonic()
+    assert process(crlf("Subject: =?utf-8?Q?" + f"\n {subject}" * 65 + "\n\nx\n")).refusal is None
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from alertpath_tunnel.mime import charsets
 from alertpath_tunnel.mime.errors import Ambiguous
 from alertpath_tunnel.mime.headers import Header
 
-# Blanks within a word break RFC 2047 2, and are decoded by common readers all the same.
-_WORD = re.compile(rb"=\?([!-<>@-~]+)\?([!-<>@-~]+)\?([^?]*)\?=")
+# Blanks and question marks within a word break RFC 2047 2, and are decoded by common readers all the same. A text ends
+# where another word begins, so that no octet is looked at for more than one.
+_WORD = re.compile(rb"=\?([!-<>@-~]+)\?([!-<>@-~]+)\?((?:[^?=]|=(?!\?(?!=))|\?(?!=))*)\?=")
 _PRINTABLE = re.compile(rb"[ -~]*")
 _OCTETS_PER_WORD = 45  # 60 characters of base64, 72 with "=?utf-8?B?" and "?=": RFC 2047 2 allows 75
 
