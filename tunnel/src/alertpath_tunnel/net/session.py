@@ -90,7 +90,7 @@ class Session:
             self._wire.close()
 
     async def _serve(self) -> Reply | None:
-        """Return what was said last."""
+        """Return what ended the session."""
         if self._tunnel.tunnel.tls.mode == "implicit":
             await self._encrypt()
         if self._tunnel.service is None:
@@ -104,7 +104,8 @@ class Session:
                     return None
             elif isinstance(event, events.Closed):
                 await self._flush()
-                return event.reply
+                # A farewell decides nothing about a transaction that was under way.
+                return None if event.reply is tables.BYE else event.reply
             else:
                 self._deadline = 0.0
                 try:
