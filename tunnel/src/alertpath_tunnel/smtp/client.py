@@ -107,6 +107,8 @@ class ClientSession:
 
     def auth(self, line: bytes, first: bool) -> bytes:
         """What a client said of AUTH, as it said it: the command's argument when it is the `first`, else an answer."""
+        # Challenges are as long as their answers.
+        self._reader.allow(tables.AUTH_LINE)
         if first:
             return self._command(b"AUTH", line)
         if canonical.has_control(line):
