@@ -280,6 +280,12 @@ def test_check_reads_what_the_file_names(tmp_path: Path, pki: Pki) -> None:
     assert check(tmp_path, config, "--no-files").returncode == 0
 
 
+def test_the_path_of_a_configuration_may_be_any_octets(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    assert check(folder, base()).returncode == 0
+
+
 def test_check_without_the_credentials_warns(tmp_path: Path) -> None:
     config = base()
     config["upstreams"][0]["tls"] = {"mode": "implicit"}
