@@ -312,6 +312,23 @@ def test_a_transaction_that_its_client_leaves_is_nobodys_success(tmp_path: Path)
             assert 'transactions_total{by="nobody",reply="none"} 1' in page
 
 
+@pytest.mark.parametrize("way", ["rules", "none"])
+def test_what_the_next_hop_did_not_want_was_not_forwarded(tmp_path: Path, way: str) -> None:
+    with ScriptedHop(DATA=b"450 4.2.0 later\r\n").running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        port = free_port()
+        tunnel.config["status"] = {"port": port}
+        if way == "none":
+            tunnel.service["profiles"] = []
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(b"\r\nx\r\n") == "450 4.2.0 later"
+            (record,) = tunnel.wait_journal()
+            assert "size_out" not in record
+            page = ask(port, "/metrics")[1]
+            assert "received_bytes_total 5\n" in page
+            assert "forwarded_bytes_total 0\n" in page
+
+
 def test_health_and_readiness_tell_what_is_wrong(tmp_path: Path, pki: Pki) -> None:
     tunnel, port = Tunnel(tmp_path), free_port()
     with Mailbox(pki, "implicit").running() as mailbox:
