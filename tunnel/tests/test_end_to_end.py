@@ -106,6 +106,7 @@ FAULTS = [
     ({"RCPT": b"550-5.1.1 no\r\n550 5.1.1 such user\r\n"}, "550-5.1.1 no\n550 5.1.1 such user"),
     ({"RCPT": b"250-half a rep" + CLOSE}, "421 4.4.2"),
     ({"DATA": b"451 4.3.0 no room\r\n"}, "451 4.3.0 no room"),
+    *(({word: b"221 2.0.0 idle\r\n"}, "421 4.4.2") for word in ("MAIL", "RCPT", "DATA", "END")),
     ({"DATA": b"554 5.5.1 no valid recipients\r\n"}, "554 5.5.1 no valid recipients"),
     ({"DATA": CLOSE}, "421 4.4.2"),
     ({"DATA": b"250 accepted?\r\n"}, "421 4.4.2"),

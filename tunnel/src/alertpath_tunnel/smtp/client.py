@@ -49,6 +49,10 @@ class ClientSession:
             # Behind a 354 it may be a refusal, for which there is `early`.
             self.state = ClientState.CLOSED
             raise ProtocolError("the next hop sent more than one reply")
+        if reply.code == 221 and verb != b"QUIT":
+            # A farewell takes nothing, though its first digit says so to many a client (RFC 5321 4.2.3).
+            self.state = ClientState.CLOSED
+            raise ProtocolError(f"the next hop took its leave upon {verb.decode()}")
         self._verb = None
         self.state = tables.client_next(verb, self.state, reply.code)
         if verb in (b"EHLO", b"HELO"):
