@@ -208,6 +208,12 @@ def test_what_stands_between_digits_is_known_in_a_text_that_breaks_its_charset(b
         assert outcome.content == message.replace(body, b"caf\xe9 \x81 " + MASKED.encode() + b"\r\n")
 
 
+def test_a_subject_that_is_written_anew_shows_what_was_wrong_as_before() -> None:
+    outcome = process(b"Subject: caf\xe9 \xc3\xa9 =?utf-8?Q?4111_1111_1111_1111?=\r\n\r\nx\r\n")
+    read = email.message_from_bytes(outcome.content, policy=email.policy.SMTP)
+    assert read["Subject"] == f"caf\ufffd é {MASKED}"
+
+
 def test_quoted_printable_lines_stay_short() -> None:
     rules = model.ExtractText("x", model.Pattern("SECRET"), (model.Transform("t", "long"),))
     profile = model.Profile("p", (model.ExtractMessage("m", model.FIELDS, "pass", "refuse", (rules,)),))

@@ -22,12 +22,14 @@ _STATEFUL = ("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2
 _KNOWN = frozenset(("ascii", "utf-8", *_SINGLE, *_MULTI, *_STATEFUL))
 # Labels whose text is, in practice, that of a larger charset.
 _WIDER = {"gb2312": "gbk", "shift_jis": "cp932", "euc_kr": "cp949"}
+MARK = "\x1a"
+"""What an octet that is wrong is read as (SUB of ISO 646)."""
 _MARKED = "alertpath-marked"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)
-    return "\x1a" * (error.end - error.start), error.end
+    return MARK * (error.end - error.start), error.end
 
 
 codecs.register_error(_MARKED, _mark)

@@ -45,6 +45,8 @@ class HeaderText:
         if plain is not None:
             return plain
         text = editing.apply(self.utf8, edits).decode()
+        # What is wrong is written as readers showed it.
+        text = text.replace(charsets.MARK, "\N{REPLACEMENT CHARACTER}")
         return [Edit(self._spans[0][0], self._spans[-1][1], encode(text))]
 
     def _plain_splices(self, edits: Sequence[Edit]) -> list[Edit] | None:
