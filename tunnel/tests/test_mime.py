@@ -249,6 +249,14 @@ def test_every_text_of_a_nested_message_is_seen() -> None:
     assert outcome.content == message.replace(CARD.encode(), MASKED.encode())
 
 
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global", "message/news"])
+def test_an_attached_message_is_looked_into_whatever_its_kind(kind: str) -> None:
+    inner = f"Subject: =?utf-8?B?{b64(CARD)}?=\nContent-Transfer-Encoding: base64\n\n{b64(CARD)}"
+    outcome = process(crlf("MIME-Version: 1.0\n" + multipart(f"Content-Type: {kind}\n\n{inner}")))
+    assert outcome.refusal is None, outcome.reason
+    assert outcome.tally.elements == {"ccn": 2}
+
+
 def test_text_around_parts_is_seen() -> None:
     message = crlf("MIME-Version: 1.0\n" + multipart("\nx").replace("preamble", CARD).replace("epilogue", CARD))
     assert process(message).content == message.replace(CARD.encode(), MASKED.encode())
