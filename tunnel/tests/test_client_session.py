@@ -47,6 +47,16 @@ def test_a_transaction() -> None:
     assert session.quit() == b"QUIT\r\n"
 
 
+def test_a_challenge_may_be_as_long_as_its_answer() -> None:
+    session = ready()
+    session.auth(b"GSSAPI", first=True)
+    challenge = b"A" * 12280
+    assert answered(session, b"334 " + challenge + b"\r\n") == Reply(334, (challenge,))
+    session.auth(b"", first=False)
+    with pytest.raises(ProtocolError):
+        answered(session, b"334 " + challenge + b"AAAA\r\n")
+
+
 @pytest.mark.parametrize(
     "octets",
     [

@@ -162,6 +162,7 @@ ERRORS = [
     (RULE, {"name": "x", "action": "Log", "message": "m"}, "$.services[0].profiles[0].rules"),
     (f"{RULE}.action", "Transform", "$.services[0].profiles[0].rules[0].action"),
     (f"{RULE}.payload.fields", ["subject", "attachments"], "$.services[0].profiles[0].rules[0].payload.fields[1]"),
+    (f"{RULE}.payload.fields", [], "$.services[0].profiles[0].rules[0].payload.fields"),
     (f"{TEXT}.payload", {"type": "Text"}, "$.services[0].profiles[0].rules[0].rules[0].payload"),
     (
         f"{TEXT}.payload",
@@ -191,6 +192,26 @@ ERRORS = [
 @pytest.mark.parametrize(("path", "value", "at"), ERRORS, ids=[f"{path} {value}" for path, value, _ in ERRORS])
 def test_errors_have_a_place(path: str, value: object, at: str) -> None:
     assert at in problems(change(path, value))
+
+
+def test_an_interface_of_a_tunnel_has_an_address() -> None:
+    config = change("tunnels.0.interface", ["ethMNG", "ethSRV0"])
+    assert problems({**config, "interfaces": {"ethMNG": ["127.0.0.1"], "ethSRV0": []}}).keys() == {
+        "$.tunnels[0].interface"
+    }
+    assert not problems({**base(), "interfaces": {"ethSRV0": []}})
+
+
+def test_an_ipv4_address_that_is_mapped_into_ipv6_is_one() -> None:
+    config = change("interfaces.ethMNG", ["::ffff:127.0.0.2"])
+    config["tunnels"][0] |= {"interface": ["::ffff:127.0.0.1", "ethMNG"]}
+    config["tunnels"][0] |= {"clients": ["::ffff:10.0.0.1", "::ffff:10.1.0.0/112", "::fffe:0:0/95", "::1"]}
+    config["services"][0]["hostnames"] = {"::ffff:127.0.0.1": "u"}
+    read, _ = parse(json.dumps(config), Path("x.json"))
+    (tunnel,) = read.tunnels
+    assert tunnel.addresses == ("127.0.0.1", "127.0.0.2")
+    assert [str(network) for network in tunnel.clients] == ["10.0.0.1/32", "10.1.0.0/16", "::fffe:0:0/95", "::1/128"]
+    assert read.services[0].hostnames == {"127.0.0.1": "u"}
 
 
 def test_advanced_settings_are_an_object_or_text_and_so_is_what_is_in_them() -> None:
@@ -257,6 +278,12 @@ def test_check_reads_what_the_file_names(tmp_path: Path, pki: Pki) -> None:
         assert any(place in row for row in rows), result.stderr
     assert "secret value" not in result.stderr
     assert check(tmp_path, config, "--no-files").returncode == 0
+
+
+def test_the_path_of_a_configuration_may_be_any_octets(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    assert check(folder, base()).returncode == 0
 
 
 def test_check_without_the_credentials_warns(tmp_path: Path) -> None:

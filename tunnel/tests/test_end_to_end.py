@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -105,6 +106,7 @@ FAULTS = [
     ({"RCPT": b"550-5.1.1 no\r\n550 5.1.1 such user\r\n"}, "550-5.1.1 no\n550 5.1.1 such user"),
     ({"RCPT": b"250-half a rep" + CLOSE}, "421 4.4.2"),
     ({"DATA": b"451 4.3.0 no room\r\n"}, "451 4.3.0 no room"),
+    *(({word: b"221 2.0.0 idle\r\n"}, "421 4.4.2") for word in ("MAIL", "RCPT", "DATA", "END")),
     ({"DATA": b"554 5.5.1 no valid recipients\r\n"}, "554 5.5.1 no valid recipients"),
     ({"DATA": CLOSE}, "421 4.4.2"),
     ({"DATA": b"250 accepted?\r\n"}, "421 4.4.2"),
@@ -226,6 +228,30 @@ def test_a_next_hop_with_the_wrong_certificate_gets_no_mail(tmp_path: Path, pki:
     assert not mailbox.messages
 
 
+@pytest.mark.parametrize("way", ["connect", "handshake"])
+def test_the_journal_says_why_a_next_hop_is_unavailable(tmp_path: Path, pki: Pki, way: str) -> None:
+    """Some errors have no text of their own."""
+    hello = b"250-hop\r\n250 STARTTLS\r\n"
+    with (
+        ScriptedHop(EHLO=hello, STARTTLS=b"220 go\r\n" + ScriptedHop.CLOSE).running() as hop,
+        socket.create_server(("127.0.0.1", 0), backlog=0) as full,
+        contextlib.ExitStack() as waiting,
+    ):
+        queue = [waiting.enter_context(socket.socket()) for _ in range(4)]
+        for one in queue:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        tunnel = Tunnel(tmp_path, hop.port if way == "handshake" else full.getsockname()[1])
+        tunnel.upstream_tls(pki, "starttls")
+        tunnel.config["timeouts"] = {"connect": 1}
+        with tunnel.running():
+            client = Client(tunnel.port)
+            client.reply()
+            assert client.ask(b"EHLO x\r\n").startswith("421 4.4.1")
+            reason = str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
+            assert reason.endswith("Error")
+
+
 class Demanding(Pki):
     """The next hop's side asks for a certificate of its own CA."""
 
@@ -310,6 +336,22 @@ def test_a_silent_or_trickling_client_is_let_go(tmp_path: Path) -> None:
         assert trickling.reply().startswith("421 4.4.2")
 
 
+@pytest.mark.parametrize("command", [b"NOOP\r\n", b"VRFY x\r\n", b"RCPT TO:<onetoomany@b>\r\n"])
+def test_a_client_that_is_answered_by_the_tunnel_itself_is_not_silent(tmp_path: Path, command: bytes) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.tunnel["advanced_settings"] = {"idle_connection_timeout": 1}
+        tunnel.config["limits"] = {"recipients": 1}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            client.ask(b"MAIL FROM:<a@b>\r\n")
+            client.ask(b"RCPT TO:<c@d>\r\n")
+            for _ in range(5):
+                time.sleep(0.4)
+                assert client.ask(command)[:3] in ("250", "252", "452")
+            assert client.reply().startswith("421 4.4.2")
+
+
 def test_a_slow_next_hop_does_not_count_as_the_clients_idling(tmp_path: Path) -> None:
     with ScriptedHop(END=SILENT).running() as hop:
         tunnel = Tunnel(tmp_path, hop.port)
@@ -340,6 +382,30 @@ def test_octets_in_flight_are_bounded(tmp_path: Path) -> None:
             assert clients[1].reply().startswith("452 4.3.1")
             assert clients[0].ask(b".\r\n").startswith("250")
             assert clients[1].deliver(b"\r\nsmall\r\n").startswith("250")
+
+
+def test_a_message_that_found_no_room_is_over_and_waits_for_none(tmp_path: Path) -> None:
+    """What still comes of it is not kept. It waited its time again for each piece, at last beyond the message's."""
+    row = b"x" * 62 + b"\r\n"
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.config["limits"] = {"message_bytes": 2**20, "bytes_in_flight": 2**20}
+        tunnel.config["timeouts"] = {"room": 1}
+        with tunnel.running():
+            oldest, other = Client(tunnel.port).begin(), Client(tunnel.port).begin()
+            for client in (oldest, other):
+                for command in (b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"):
+                    client.ask(command)
+                client.send(row * 9000)
+                time.sleep(0.2)
+            time.sleep(1.2)
+            # Its share is free, and the oldest takes it.
+            oldest.send(row * (2**20 // len(row) - 9000))
+            time.sleep(0.2)
+            begun = time.monotonic()
+            other.send(row * 60_000)
+            assert other.ask(b".\r\n").startswith("452 4.3.1")
+            assert time.monotonic() - begun < 1
 
 
 def test_messages_without_room_wait_for_their_turn(tmp_path: Path) -> None:

@@ -190,6 +190,44 @@ def test_a_message_too_large_for_the_next_hop_is_refused_while_it_is_sent(tmp_pa
     assert len(hop.seen) == 2
 
 
+class Early(ScriptedHop):
+    """Gives its verdict on a message of which it has a part, and reads no more."""
+
+    def _say(self, connection: socket.socket, word: str) -> bool:
+        if word == "DATA":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        goes_on = super()._say(connection, word)
+        if word == "DATA":
+            time.sleep(0.5)
+            connection.sendall(self.script["."])
+            time.sleep(5)
+            return False
+        return goes_on
+
+
+@pytest.mark.parametrize("verdict", [b"250 2.0.0 taken\r\n", b"552 5.3.4 too large\r\n"])
+@pytest.mark.parametrize("size", [234_000, 780_000])
+@pytest.mark.parametrize("way", ["rules", "parts"])
+def test_a_verdict_on_a_message_whose_end_is_under_way(tmp_path: Path, way: str, size: int, verdict: bytes) -> None:
+    """It cannot have been accepted; and the next message must not be sent behind the rest of this one."""
+    with Early(END=verdict).running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        if way == "parts":
+            tunnel.service["profiles"] = []
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            reply = client.deliver(b"Subject: x\r\n\r\n" + (b"x" * 76 + b"\r\n") * (size // 78))
+            if verdict.startswith(b"250"):
+                assert reply.startswith("421 4.4.2")
+                assert "out of turn" in str(tunnel.wait_journal()[0]["reason"])
+            else:
+                assert reply == verdict.decode().rstrip()
+                began = time.monotonic()
+                assert client.ask(b"MAIL FROM:<a@b>\r\n").startswith("250")
+                assert time.monotonic() - began < 2
+    assert hop.messages == []
+
+
 @pytest.mark.parametrize(
     "command",
     [b"MAIL FROM:<a@b\r>", b"MAIL FROM:<a@b> SIZE=1\0", b"MAIL FROM:<a@b\x7f>", b"MAIL FROM:<\x01@b>",

@@ -9,6 +9,7 @@ import base64
 import email
 import email.policy
 import quopri
+import time
 from email.message import EmailMessage
 
 import pytest
@@ -80,6 +81,8 @@ ENCODED = [
     f"=?utf-8?B?{b64(CARD)}?=",
     "=?utf-8?Q?4111_1111=201111_1111?=",
     "=?UTF-8?q?4111 1111 1111 1111?=",
+    "=?utf-8?Q?4111=201111=201111=201111??=",
+    "=?utf-8?Q?yours?_4111=201111=201111=201111?=",
     f"=?utf-8?B?{b64('4111 1111')}?= =?utf-8?B?{b64(' 1111 1111')}?=",
     f"=?utf-8?B?{b64('4111 1111')}?=\n =?utf-8?Q?_1111_1111?=",
     f"=?utf-8?B?{b64('4111 1111')}?= =?iso-8859-1?Q?_1111_1111?=",
@@ -106,6 +109,13 @@ def test_value_in_encoded_words_is_found_and_written_again(subject: str) -> None
     assert MASKED in read["Subject"]
     assert "4111" not in read["Subject"].replace(MASKED, "")
     changed_only(message, outcome.content, len("From: a\r\nSubject: "), len("\r\nTo: b\r\n\r\nbody\r\n"))
+
+
+@pytest.mark.parametrize("subject", ["=?a?Q?x" * 100, "?" * 900], ids=["words", "marks"])
+def test_words_that_do_not_end_are_looked_at_once(subject: str) -> None:
+    begun = time.monotonic()
+    assert process(crlf("Subject: =?utf-8?Q?" + f"\n {subject}" * 65 + "\n\nx\n")).refusal is None
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -182,6 +192,28 @@ def test_value_in_a_body_is_found_in_every_encoding(encoding: str, body: bytes, 
     assert outcome.content[: message.index(b"\r\n\r\n") + 4] == message[: message.index(b"\r\n\r\n") + 4]
 
 
+@pytest.mark.parametrize(
+    ("between", "charset"),
+    [
+        *((b"\x96", label) for label in ("iso-8859-1", "us-ascii", "utf-8", "windows-1252")),
+        *((between.encode(), "utf-8") for between in "\u00a0\u2010\u2013\u2015\u202f"),
+    ],
+)
+def test_what_stands_between_digits_is_known_in_a_text_that_breaks_its_charset(between: bytes, charset: str) -> None:
+    """Readers show a dash or a blank there, whatever they make of an octet that is wrong."""
+    body = b"caf\xe9 \x81 " + between.join((b"4111", b"1111", b"1111", b"1111")) + b"\r\n"
+    for message in (body_message("8bit", body, charset), b"Subject: " + body + b"\r\nx\r\n"):
+        outcome = process(message)
+        assert outcome.refusal is None, outcome.reason
+        assert outcome.content == message.replace(body, b"caf\xe9 \x81 " + MASKED.encode() + b"\r\n")
+
+
+def test_a_subject_that_is_written_anew_shows_what_was_wrong_as_before() -> None:
+    outcome = process(b"Subject: caf\xe9 \xc3\xa9 =?utf-8?Q?4111_1111_1111_1111?=\r\n\r\nx\r\n")
+    read = email.message_from_bytes(outcome.content, policy=email.policy.SMTP)
+    assert read["Subject"] == f"caf\ufffd é {MASKED}"
+
+
 def test_quoted_printable_lines_stay_short() -> None:
     rules = model.ExtractText("x", model.Pattern("SECRET"), (model.Transform("t", "long"),))
     profile = model.Profile("p", (model.ExtractMessage("m", model.FIELDS, "pass", "refuse", (rules,)),))
@@ -215,6 +247,14 @@ def test_every_text_of_a_nested_message_is_seen() -> None:
     assert outcome.refusal is None, outcome.reason
     assert outcome.tally.elements == {"ccn": 4}
     assert outcome.content == message.replace(CARD.encode(), MASKED.encode())
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/global", "message/news"])
+def test_an_attached_message_is_looked_into_whatever_its_kind(kind: str) -> None:
+    inner = f"Subject: =?utf-8?B?{b64(CARD)}?=\nContent-Transfer-Encoding: base64\n\n{b64(CARD)}"
+    outcome = process(crlf("MIME-Version: 1.0\n" + multipart(f"Content-Type: {kind}\n\n{inner}")))
+    assert outcome.refusal is None, outcome.reason
+    assert outcome.tally.elements == {"ccn": 2}
 
 
 def test_text_around_parts_is_seen() -> None:

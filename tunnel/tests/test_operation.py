@@ -295,6 +295,40 @@ def test_metrics_add_up_over_workers_restarts_and_reloads(tmp_path: Path) -> Non
             assert all(re.match(r"# (HELP|TYPE) \w+ |\w+(\{[^}]*\})? [0-9.e+-]+$", row) for row in page.splitlines())
 
 
+def test_a_transaction_that_its_client_leaves_is_nobodys_success(tmp_path: Path) -> None:
+    """The 221 is no verdict on it."""
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        port = free_port()
+        tunnel.config["status"] = {"port": port}
+        with tunnel.running():
+            client = Client(tunnel.port).begin()
+            client.ask(b"MAIL FROM:<a@b>\r\n")
+            assert client.ask(b"QUIT\r\n").startswith("221")
+            (record,) = tunnel.wait_journal()
+            assert (record["reply"], record["reply_by"], record["reason"]) == (None, None, "session closed")
+            page = ask(port, "/metrics")[1]
+            assert 'transactions_total{by="tunnel",reply="2"} 0' in page
+            assert 'transactions_total{by="nobody",reply="none"} 1' in page
+
+
+@pytest.mark.parametrize("way", ["rules", "none"])
+def test_what_the_next_hop_did_not_want_was_not_forwarded(tmp_path: Path, way: str) -> None:
+    with ScriptedHop(DATA=b"450 4.2.0 later\r\n").running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        port = free_port()
+        tunnel.config["status"] = {"port": port}
+        if way == "none":
+            tunnel.service["profiles"] = []
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(b"\r\nx\r\n") == "450 4.2.0 later"
+            (record,) = tunnel.wait_journal()
+            assert "size_out" not in record
+            page = ask(port, "/metrics")[1]
+            assert "received_bytes_total 5\n" in page
+            assert "forwarded_bytes_total 0\n" in page
+
+
 def test_health_and_readiness_tell_what_is_wrong(tmp_path: Path, pki: Pki) -> None:
     tunnel, port = Tunnel(tmp_path), free_port()
     with Mailbox(pki, "implicit").running() as mailbox:

@@ -70,6 +70,34 @@ def test_an_encrypted_key_without_its_password_is_refused_and_nobody_is_asked(
     assert PASSWORD not in told
 
 
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"user": "u", "password": PASSWORD},
+        {"user": "u", "password": "/" + PASSWORD},
+        {"user": "u", "password": [PASSWORD]},
+        {"user": "u", "password": 4711},
+        {"user": "u", "password_file": 4711},
+        {"user": "u", "password.old": PASSWORD},
+        {"user": "u", "more": {"password": PASSWORD}},
+        {"user": "u", "more": [{"pin": 4711}]},
+        [{"user": "u", "password": PASSWORD}],
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(
+    tmp_path: Path, auth: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tunnel = Tunnel(tmp_path, 25)
+    tunnel.upstream["auth"] = auth
+    tunnel.write()
+    for form in ([], ["--json"]):
+        assert main(["check", *form, str(tunnel.file)]) == 1
+        told = "".join(capsys.readouterr())
+        assert "$.upstreams[0].auth" in told
+        assert PASSWORD not in told
+        assert "4711" not in told
+
+
 def test_no_process_of_the_service_shows_a_secret_or_dumps_its_memory(tmp_path: Path, pki: Pki) -> None:
     with Mailbox(pki, "implicit", ("relay@corp.test", PASSWORD)).running() as mailbox:
         tunnel = Tunnel(tmp_path, mailbox.port)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
@@ -19,6 +19,11 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return an IPv4 address that is mapped into IPv6 as what it is, which is how sockets have it."""
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
 def is_host_name(text: str) -> bool:

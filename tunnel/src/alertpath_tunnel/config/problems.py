@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 # A value under such a name may be a secret that was written into the wrong place.
 _SECRET = re.compile(r"pass|secret|token|credential|key|pin\b", re.IGNORECASE)
+# Under these stands the path of a file, unless somebody wrote the secret itself.
+_FILE = re.compile(r"(?:_file|\bkey)$")
+_HIDDEN = "not shown"
 _SHOWN = 80
 
 
@@ -28,7 +31,8 @@ class Problem:
     def render(self, file: str) -> str:
         """Return one line of ASCII for the administrator.
 
-        What may be a secret is left out: a value whose key sounds like one, unless it is the path of a file.
+        What may be a secret is left out: whatever stands under a key that sounds like one, unless it is the path of a
+        file where one belongs.
         """
         kind = "warning" if self.warning else "error"
         line = f"{file}: {kind}: {self.path}: {self.message} (value: {self._shown()}); {self.remedy}"
@@ -42,14 +46,26 @@ class Problem:
         return {**found, "value": self._shown(), "remedy": self.remedy}
 
     def _shown(self) -> str:
-        last = self.path.rpartition(".")[2]
-        if _SECRET.search(last) and isinstance(self.value, str) and not self.value.startswith(("/", "credentials:")):
-            return "not shown"
+        if _may_be_secret(self.path, self.value):
+            return _HIDDEN
         try:
-            shown = json.dumps(self.value, default=str)
+            shown = json.dumps(_without_secrets(self.value), default=str)
         except RecursionError:
             return "nested too deeply to show"
         return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
+
+
+def _may_be_secret(name: str, value: object) -> bool:
+    if value is None or not _SECRET.search(name):
+        return False
+    is_path = isinstance(value, str) and value.startswith(("/", "credentials:"))
+    return not (is_path and _FILE.search(name))
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _HIDDEN if _may_be_secret(key, inner) else _without_secrets(inner) for key, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 class ConfigError(Exception):

@@ -88,6 +88,8 @@ def _extract_message(item: Fields, name: str) -> model.ExtractMessage:
         if field not in model.FIELDS:
             known = ", ".join(model.FIELDS)
             payload.problem(f"{payload.at('fields')}[{index}]", field, "is not a known field", f"use: {known}")
+    if payload.raw("fields") == []:
+        payload.wrong("fields", "is empty: its rules would see nothing", "name subject, body or both")
     attachments = payload.choice("attachments", ("pass", "refuse"), "pass")
     opaque = payload.choice("opaque", ("refuse", "pass"), "refuse")
     payload.close()

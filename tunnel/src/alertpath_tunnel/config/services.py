@@ -9,14 +9,14 @@ from ipaddress import ip_address
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Service
-from alertpath_tunnel.config.names import is_host_name
+from alertpath_tunnel.config.names import is_host_name, unmapped
 from alertpath_tunnel.config.ruleset import read_profiles
 
 
 def _canonical(name: str) -> str | None:
     """Return the form in which a name or local address is looked up, None when it is neither."""
     try:
-        return str(ip_address(name))
+        return str(unmapped(ip_address(name)))
     except ValueError:
         lowered = name.lower().removesuffix(".")
         return lowered if lowered == "*" or is_host_name(lowered) else None

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import ssl
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Certificate, File, Network, Tunnel, TunnelTls
-from alertpath_tunnel.config.names import is_address
+from alertpath_tunnel.config.names import is_address, unmapped
 from alertpath_tunnel.config.text import NotJson, read_json
 
 _CERT_REQS = ("CERT_NONE", "CERT_OPTIONAL", "CERT_REQUIRED")
@@ -81,7 +81,7 @@ def _each_address(fields: Fields, key: str, values: tuple[str, ...]) -> tuple[st
     for index, value in enumerate(values):
         if not is_address(value):
             fields.problem(f"{fields.at(key)}[{index}]", value, "is no address", "use an IPv4 or IPv6 address")
-    return tuple(str(ip_address(value)) for value in values if is_address(value))
+    return tuple(str(unmapped(ip_address(value))) for value in values if is_address(value))
 
 
 def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -95,9 +95,11 @@ def _addresses(fields: Fields, interfaces: dict[str, tuple[str, ...]]) -> tuple[
     found: list[str] = []
     for name in names:
         if is_address(name):
-            found.append(str(ip_address(name)))
+            found.append(str(unmapped(ip_address(name))))
         elif name in interfaces:
             found.extend(interfaces[name])
+            if not interfaces[name]:
+                fields.wrong("interface", f"{name} has no address to listen at", "list one in interfaces")
         elif name:
             known = ", ".join(sorted(interfaces)) or "none"
             fields.wrong("interface", f"{name} is neither an address nor a known interface", f"interfaces has: {known}")
@@ -109,10 +111,18 @@ def read_networks(fields: Fields, key: str) -> tuple[Network, ...]:
     networks: list[Network] = []
     for index, value in enumerate(fields.strings(key, ())):
         try:
-            networks.append(ip_network(value))
+            networks.append(_network(value))
         except ValueError as error:
             fields.problem(f"{fields.at(key)}[{index}]", value, f"is no network: {error}", "use 192.0.2.0/24 or so")
     return tuple(networks)
+
+
+def _network(text: str) -> Network:
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96:
+        address = unmapped(network.network_address)
+        return network if address.version == 6 else IPv4Network((int(address), network.prefixlen - 96))
+    return network
 
 
 def _object_or_text(fields: Fields, key: str) -> Fields:

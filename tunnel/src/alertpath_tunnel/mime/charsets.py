@@ -22,6 +22,17 @@ _STATEFUL = ("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2
 _KNOWN = frozenset(("ascii", "utf-8", *_SINGLE, *_MULTI, *_STATEFUL))
 # Labels whose text is, in practice, that of a larger charset.
 _WIDER = {"gb2312": "gbk", "shift_jis": "cp932", "euc_kr": "cp949"}
+MARK = "\x1a"
+"""What an octet that is wrong is read as (SUB of ISO 646)."""
+_MARKED = "alertpath-marked"
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return MARK * (error.end - error.start), error.end
+
+
+codecs.register_error(_MARKED, _mark)
 
 
 def lookup(label: bytes) -> str:
@@ -39,16 +50,20 @@ def decode(octets: bytes, charset: str) -> tuple[str, str]:
     """Return the text, and the charset by which it was read.
 
     ASCII and UTF-8 that are neither are read as ISO 8859-1, which maps every octet: nothing is dropped, and what is
-    ASCII in them stays visible to the rules. Raises Ambiguous where an octet could belong to two characters.
+    ASCII in them stays visible to the rules. Where characters of UTF-8 stand among them they are read as UTF-8, as
+    readers show them, with a mark of one octet for each that is wrong. Raises Ambiguous where an octet could belong to
+    two characters.
     """
-    attempts = ("utf-8", "iso8859-1") if charset in ("ascii", "utf-8") else (charset,)
-    for attempt in attempts:
-        try:
-            return octets.decode(attempt), attempt
-        except UnicodeDecodeError:
-            continue
-    if charset in _SINGLE:
+    if charset in ("ascii", "utf-8"):
+        text = octets.decode("utf-8", _MARKED)
+        if octets.isascii() or not text.isascii():
+            return text, "utf-8"
         return octets.decode("iso8859-1"), "iso8859-1"
+    try:
+        return octets.decode(charset), charset
+    except UnicodeDecodeError:
+        if charset in _SINGLE:
+            return octets.decode("iso8859-1"), "iso8859-1"
     raise Ambiguous("a text that is not in its charset")
 
 

@@ -44,7 +44,9 @@ class BodyText:
         self._direct = self._charset == "utf-8"
         self._ascii_only = label == "ascii"
         self._text = "" if self._direct else text
-        self.utf8 = octets if self._direct else text.encode()
+        # Mostly the same octets again, which are not held twice.
+        utf8 = text.encode()
+        self.utf8 = octets if utf8 == octets else utf8
 
     def splices(self, edits: Sequence[Edit]) -> list[Edit]:
         if self._direct:

@@ -13,8 +13,8 @@ from alertpath_tunnel.mime.errors import Ambiguous
 from alertpath_tunnel.mime.headers import Header, find, read_headers
 
 _LONGEST_BOUNDARY = 70
-# Read as messages of their own; message/global: RFC 6532 3.7.
-_MESSAGES = (b"message/rfc822", b"message/global")
+# Read as messages of their own; message/global: RFC 6532 3.7, message/news: RFC 5537 5.1.
+_MESSAGES = (b"message/rfc822", b"message/global", b"message/news")
 _REFUSED = (b"message/partial", b"message/external-body")
 _OPAQUE = (b"multipart/encrypted", b"application/pkcs7-mime", b"application/x-pkcs7-mime", b"application/pgp-encrypted")
 

@@ -18,8 +18,9 @@ from alertpath_tunnel.mime import charsets
 from alertpath_tunnel.mime.errors import Ambiguous
 from alertpath_tunnel.mime.headers import Header
 
-# Blanks within a word break RFC 2047 2, and are decoded by common readers all the same.
-_WORD = re.compile(rb"=\?([!-<>@-~]+)\?([!-<>@-~]+)\?([^?]*)\?=")
+# Blanks and question marks within a word break RFC 2047 2, and are decoded by common readers all the same. A text ends
+# where another word begins, so that no octet is looked at for more than one.
+_WORD = re.compile(rb"=\?([!-<>@-~]+)\?([!-<>@-~]+)\?((?:[^?=]|=(?!\?(?!=))|\?(?!=))*)\?=")
 _PRINTABLE = re.compile(rb"[ -~]*")
 _OCTETS_PER_WORD = 45  # 60 characters of base64, 72 with "=?utf-8?B?" and "?=": RFC 2047 2 allows 75
 
@@ -44,6 +45,8 @@ class HeaderText:
         if plain is not None:
             return plain
         text = editing.apply(self.utf8, edits).decode()
+        # What is wrong is written as readers showed it.
+        text = text.replace(charsets.MARK, "\N{REPLACEMENT CHARACTER}")
         return [Edit(self._spans[0][0], self._spans[-1][1], encode(text))]
 
     def _plain_splices(self, edits: Sequence[Edit]) -> list[Edit] | None:

@@ -152,7 +152,8 @@ class Delivery:
             reply = await self._data()
             if reply.code != 354:
                 return reply
-        transaction.untouched(event.size)
+        transaction.untouched()
+        transaction.sending(event.size)
         return await self._sent(self._need_upstream().last_part(event.lines))
 
     async def reset(self) -> None:
@@ -277,6 +278,7 @@ class Delivery:
         reply = await self._data()
         if reply.code != 354:
             return reply
+        transaction.sending(len(outcome.content))
         sent = self._need_upstream().message(outcome.content)
         del outcome
         return await self._sent(sent)

@@ -100,7 +100,7 @@ class Pool:
                 connection = await connect_one(hop, address, config)
             except (Lost, OSError, TimeoutError) as error:
                 self._failed[address] = self._loop.time() + _SETBACK
-                reasons.append(f"{address.endpoint}: {error or type(error).__name__}")
+                reasons.append(f"{address.endpoint}: {str(error) or type(error).__name__}")
             else:
                 self._failed.pop(address, None)
                 lacks = needed.difference(connection.extensions)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def assemble(config: Config, files: Files) -> Runtime:
 
 def identity(config: Config) -> bytes:
     """Return the word by which the workers of one service know each other's greeting; it tells nothing else."""
-    return hashlib.sha256(f"{config.hostname}\n{config.file}".encode()).hexdigest()[:16].encode()
+    return hashlib.sha256(config.hostname.encode() + b"\n" + os.fsencode(config.file)).hexdigest()[:16].encode()
 
 
 def _policy(tunnel: Tunnel, config: Config) -> ServerPolicy:

@@ -90,7 +90,7 @@ class Session:
             self._wire.close()
 
     async def _serve(self) -> Reply | None:
-        """Return what was said last."""
+        """Return what ended the session."""
         if self._tunnel.tunnel.tls.mode == "implicit":
             await self._encrypt()
         if self._tunnel.service is None:
@@ -104,7 +104,8 @@ class Session:
                     return None
             elif isinstance(event, events.Closed):
                 await self._flush()
-                return event.reply
+                # A farewell decides nothing about a transaction that was under way.
+                return None if event.reply is tables.BYE else event.reply
             else:
                 self._deadline = 0.0
                 try:
@@ -117,6 +118,7 @@ class Session:
 
     async def _more(self) -> bool:
         """Feed the machine once more; false at the end of the connection."""
+        await self._flush()
         machine, now = self._machine, self._loop.time()
         if machine.receiving:
             if not await self._find_room():
@@ -127,7 +129,6 @@ class Session:
         else:
             # A deadline for the whole command, not for each of its octets.
             deadline = self._deadline = self._deadline or now + self._idle
-        await self._flush()
         if self._draining and not machine.in_transaction:
             machine.close(tables.SHUTTING_DOWN)
             return True
@@ -158,6 +159,8 @@ class Session:
     async def _flush(self) -> None:
         output = self._machine.take_output()
         if output:
+            # What we answered is over, whoever found the answer: the time for the next command begins.
+            self._deadline = 0.0
             self._wire.send(output)
             if self._wire.slow:
                 await self._wire.caught_up(self._loop.time() + self._idle)

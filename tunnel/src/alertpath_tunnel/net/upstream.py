@@ -134,6 +134,9 @@ class UpstreamConnection:
             await self._write(octets, deadline) if len(octets) > _CHUNK else self._wire.send(octets)
             while data := await self._wire.read(deadline):
                 self._session.receive(data)
+                if self._session.state is ClientState.DATA and not self._wire.delivered:
+                    # It cannot know where the message ends, nor where the next command begins.
+                    raise Refused(self._session.early())
                 reply = self._session.next_reply()
                 if reply:
                     return reply
@@ -190,7 +193,7 @@ class UpstreamConnection:
         except ssl.SSLCertVerificationError as error:
             raise Lost(f"the certificate is not accepted: {error.verify_message}") from None
         except (OSError, ProtocolError) as error:
-            raise Lost(f"TLS failed: {error or type(error).__name__}") from None
+            raise Lost(f"TLS failed: {str(error) or type(error).__name__}") from None
 
     async def _hello(self, hostname: bytes) -> None:
         reply = await self._ask(self._session.ehlo(hostname))

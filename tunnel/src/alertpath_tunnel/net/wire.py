@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import math
 import ssl
+import termios
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -162,6 +164,15 @@ class Wire:
     def slow(self) -> bool:
         """Whether the peer has yet to take what was written."""
         return self._write_paused
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the peer's host has all that was written; whatever answers the end of it comes with word of that."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        # How many octets are not acknowledged yet (tcp(7), SIOCOUTQ).
+        return not any(fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4)))
 
     async def caught_up(self, deadline: float, or_spoke: bool = False) -> None:
         """Wait until the peer keeps up, or spoke. Raises ConnectionError, and TimeoutError at `deadline`."""

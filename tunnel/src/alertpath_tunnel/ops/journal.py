@@ -140,12 +140,14 @@ class Transaction:
         self._record["data_elements"] = dict(tally.elements)
         self._record["notes"] = tally.notes
         self._record["changed"] = tally.touched and outcome.refusal is None
-        if outcome.refusal is None:
-            self._record["size_out"] = len(outcome.content)
 
-    def untouched(self, size: int) -> None:
-        """Take that no rule looks at the message of `size` octets."""
-        self._record |= {"rules": {}, "data_elements": {}, "notes": [], "changed": False, "size_out": size}
+    def untouched(self) -> None:
+        """Take that no rule looks at the message."""
+        self._record |= {"rules": {}, "data_elements": {}, "notes": [], "changed": False}
+
+    def sending(self, size: int) -> None:
+        """Take the size of the message as the next hop, which is ready for it, gets it."""
+        self._record["size_out"] = size
 
     def verdict(self, reply: Reply | None, reason: str, by_next_hop: bool = False) -> None:
         """Take what the client is told, and why."""

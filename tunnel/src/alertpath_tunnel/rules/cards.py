@@ -11,7 +11,8 @@ from typing import Any
 import re2
 
 # What stands between groups: a blank, a hyphen, or their typographic kin (no-break space, U+2010 to U+2015, U+202F).
-_SEPARATOR = r"[ \-\x{a0}\x{2010}-\x{2015}\x{202f}]"
+# U+0096 and U+0097 are the dashes of windows-1252, as which readers show what is called ISO 8859-1.
+_SEPARATOR = r"[ \-\x{96}\x{97}\x{a0}\x{2010}-\x{2015}\x{202f}]"
 _RUN: Any = re2.compile(rf"[0-9](?:{_SEPARATOR}?[0-9]){{12,}}".encode())
 _GROUP: Any = re2.compile(rb"[0-9]+")
 # Where several readings of a run are possible, the length that is most in use wins.

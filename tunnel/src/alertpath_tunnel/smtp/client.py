@@ -49,6 +49,10 @@ class ClientSession:
             # Behind a 354 it may be a refusal, for which there is `early`.
             self.state = ClientState.CLOSED
             raise ProtocolError("the next hop sent more than one reply")
+        if reply.code == 221 and verb != b"QUIT":
+            # A farewell takes nothing, though its first digit says so to many a client (RFC 5321 4.2.3).
+            self.state = ClientState.CLOSED
+            raise ProtocolError(f"the next hop took its leave upon {verb.decode()}")
         self._verb = None
         self.state = tables.client_next(verb, self.state, reply.code)
         if verb in (b"EHLO", b"HELO"):
@@ -107,6 +111,8 @@ class ClientSession:
 
     def auth(self, line: bytes, first: bool) -> bytes:
         """What a client said of AUTH, as it said it: the command's argument when it is the `first`, else an answer."""
+        # Challenges are as long as their answers.
+        self._reader.allow(tables.AUTH_LINE)
         if first:
             return self._command(b"AUTH", line)
         if canonical.has_control(line):

@@ -43,8 +43,8 @@ class DataReader:
 
     @property
     def held(self) -> int:
-        """Octets held."""
-        return len(self._lines) + len(self._rest)
+        """Octets held; of a refused message nothing that counts, so that it waits for no room."""
+        return 0 if self._reason else len(self._lines) + len(self._rest)
 
     @property
     def ready(self) -> int:

@@ -67,6 +67,10 @@ class ReplyReader:
         """Whether octets lie here that belong to no complete reply yet returned."""
         return bool(self._buffer or self._lines)
 
+    def allow(self, line_limit: int) -> None:
+        """Take lines of `line_limit` octets from now on."""
+        self._line_limit = line_limit
+
     def feed(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
 
