@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 from . import verdict
 from .job import Question
 from .model import NO_ROUTE, REFUSED, Endpoint, Finding
+from .names import written
 from .way_out import WayOut
 
 Place = Tuple[Optional[Tuple[Any, ...]], str]
@@ -22,7 +23,7 @@ Place = Tuple[Optional[Tuple[Any, ...]], str]
 
 def place(endpoint: Endpoint) -> Place:
     """Return the two ends of a path, whatever the port."""
-    return endpoint.source, endpoint.address[0]
+    return endpoint.source, written(endpoint.address)
 
 
 def family(address: str) -> str:
@@ -80,7 +81,7 @@ class Alive:
         """Note that something answered; what this host says to itself is no sign of its network."""
         self._answering.add(where)
         source, address = where
-        mine = where in self._own or (source is not None and source[0] == address)
+        mine = where in self._own or (source is not None and written(source) == address)
         if not mine and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             self._families.add(family(address))
 
@@ -103,6 +104,5 @@ class Alive:
 
     def by_family(self) -> Dict[str, int]:
         """Return at how many addresses something answered."""
-        return {
-            name: sum(1 for _source, address in self._answering if family(address) == name) for name in ("ipv4", "ipv6")
-        }
+        answering = {address for _source, address in self._answering}
+        return {name: sum(1 for address in answering if family(address) == name) for name in ("ipv4", "ipv6")}

@@ -78,6 +78,13 @@ def test_families_and_sources_are_counted_by_themselves() -> None:
     assert made.by_family() == {"ipv4": 1, "ipv6": 0}
 
 
+def test_address_that_is_probed_from_two_sources_counts_once() -> None:
+    made = Alive()
+    for source in (HERE, "192.0.2.8"):
+        made.target(end(FAR, source=source), found("open"))
+    assert made.by_family() == {"ipv4": 1, "ipv6": 0}
+
+
 outcomes = st.sampled_from(OUTCOMES)
 
 
