@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple, Optional
 
+from .classes import OWN_RULE, UNREACHABLE
 from .model import (
     ALLOWED,
     ANSWERED,
@@ -72,8 +73,10 @@ def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]
     """
     evidence = finding.evidence
     if finding.outcome == NO_ROUTE and destination_lives and not evidence.local:
-        text = f"{evidence.text}; the destination answers on another port, so a firewall says so"
-        return Finding(REJECTED, replace(evidence, text=text, kind=None))
+        own = evidence.device is not None and evidence.kind != UNREACHABLE
+        who = "a rule of this host" if own else "a firewall"
+        text = f"{evidence.text}; the destination answers on another port, so {who} says so"
+        return Finding(REJECTED, replace(evidence, text=text, kind=OWN_RULE if own else None))
     if finding.outcome == FILTERED and control is not None and control.outcome in (NO_ROUTE, LOCAL_ERROR):
         return control
     return finding

@@ -53,3 +53,13 @@ def test_search_goes_to_the_link_that_was_probed(network: Network) -> None:
     assert row["where"]["how"] in (None, "drops")
     assert row["where"]["device"] is None
     print(row["where"]["text"])
+
+
+def test_absent_neighbour_that_the_search_finds_is_no_own_rule(network: Network) -> None:
+    """Linux tells TCP sockets nothing of a link-local neighbour that it does not find; datagrams hear it."""
+    (row,) = network.probe([{"destination": f"{SHARED}%eth1", "port": 25}], depth="connect", locate="differences")[
+        "rows"
+    ]
+    assert row["class"] == row["outcome"]
+    assert row["where"]["device"]["role"] == "own host"
+    assert "its next hop is not found" in row["where"]["text"]
