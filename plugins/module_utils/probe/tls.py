@@ -109,7 +109,8 @@ def verifying_context(trust: Trust, client: Optional[ClientCertificate] = None) 
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if trust.pem is not None:
-            context.load_verify_locations(cadata=trust.pem)
+            # Between the certificates of a bundle stand names in any letters; Python refuses what is not ASCII.
+            context.load_verify_locations(cadata=trust.pem.encode("ascii", "ignore").decode("ascii"))
         elif trust.file is not None:
             context.load_verify_locations(cafile=trust.file)
         else:
