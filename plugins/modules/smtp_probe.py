@@ -187,8 +187,8 @@ options:
   control_ports:
     description:
       - Ports on which destinations that should be blocked are asked for a sign of life.
-      - A connection, or an ICMP rejection by the destination itself, shows that it is there. So does a reset where the
-        port in question met something else. Where both are reset, that shows only that the network lives, for
+      - A connection shows that it is there. So does a reset, or an ICMP rejection by the destination itself, where the
+        port in question met something else. Where both met the same, that shows only that the network lives, for
         a firewall may do it in anybody's name.
       - An empty list asks none. A block is then only as good as the open targets are, and silence takes 4 seconds to be
         called.
@@ -467,8 +467,8 @@ rows:
       description:
         - For a target that should be blocked, the best sign that it is the path and not the network that is shut.
         - V(destination) when the destination itself took a connection elsewhere, or rejected or reset one in another
-          way than this one, V(family) when only another one of the same address family did, or when both were reset,
-          V(none) when nothing answered.
+          way than this one, V(family) when only another one of the same address family did, or when both were reset or
+          rejected alike, V(none) when nothing answered.
       type: str
       sample: destination
     verdict:

@@ -50,14 +50,12 @@ def is_sign_of_life(finding: Finding, outside: bool = True) -> bool:
     return finding.outcome in ANSWERED or (finding.outcome == REFUSED and outside)
 
 
-def is_there(finding: Finding, address: str) -> bool:
-    """Whether *finding* shows that somebody has *address*: it took a connection, or rejected one itself by ICMP.
+def rejects_itself(finding: Finding, address: str) -> bool:
+    """Whether a connection to *address* was rejected by ICMP from that address.
 
-    A reset does not: a firewall on the way may send it in anybody's name. Nobody says of himself that he is
-    unreachable; an address translation makes it look so.
+    Nobody says of himself that he is unreachable; an address translation makes it look so.
     """
-    rejects = finding.outcome == REJECTED and finding.evidence.device == address.partition("%")[0]
-    return finding.outcome in ANSWERED or rejects
+    return finding.outcome == REJECTED and finding.evidence.device == address.partition("%")[0]
 
 
 def control_level(destination_is_there: bool, family_lives: bool) -> str:
