@@ -374,8 +374,8 @@ rows:
           V(carrier_forbids) (its server forwards nothing there), V(carrier_unclear) (it gives no reason that is known).
         - Of V(banner_timeout), V(silent) (what was sent is acknowledged, nothing is said), V(half_open) (nothing
           is acknowledged), V(tarpit) (a send window of 0), V(banner_incomplete).
-        - Of V(not_smtp), V(reset_after_accept), V(closed_after_accept), V(rejected_after_accept) (an ICMP error after
-          the handshake).
+        - Of V(not_smtp), and of V(tls_failed) with implicit TLS, V(reset_after_accept), V(closed_after_accept),
+          V(rejected_after_accept) (an ICMP error after the handshake).
         - Of V(greeting_refused), V(greeting_421), V(greeting_554), V(ehlo_refused).
         - Of V(tls_missing), V(tls_not_offered), V(tls_refused), V(tls_stripped) (a device on the way overwrites the
           offer), V(ehlo_refused), V(clear_text) (where implicit TLS is due). C(evidence.tls_error) says why

@@ -31,6 +31,8 @@ _VERIFY_CODES = {
     67: "weak_key",
     68: "weak_signature",
 }
+ABOUT_CERTIFICATE = frozenset({*_VERIFY_CODES.values(), "certificate"})
+"""The reasons that are about the server's certificate."""
 _REASONS = {
     "WRONG_VERSION_NUMBER": "version",
     "UNSUPPORTED_PROTOCOL": "version",
@@ -202,6 +204,8 @@ def explain(error: ssl.SSLError, unanswered_request: bool = False, certificate_s
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _VERIFY_CODES.get(error.verify_code, "certificate")
         return TlsFailure(reason, error.verify_message.rstrip("."), about_certificate=True)
+    if isinstance(error, ssl.SSLZeroReturnError):
+        return TlsFailure("interrupted", "the server ended it")
     reason = error.reason or "tls"
     words = reason.replace("_", " ").lower()
     alert = "_ALERT_" in reason
