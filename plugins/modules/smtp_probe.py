@@ -187,8 +187,8 @@ options:
   control_ports:
     description:
       - Ports on which destinations that should be blocked are asked for a sign of life.
-      - A connection, or an ICMP rejection by the destination itself, shows that it is there. So does a reset where the
-        port in question met something else. Where both are reset, that shows only that the network lives, for
+      - A connection shows that it is there. So does a reset, or an ICMP rejection by the destination itself, where the
+        port in question met something else. Where both met the same, that shows only that the network lives, for
         a firewall may do it in anybody's name.
       - An empty list asks none. A block is then only as good as the open targets are, and silence takes 4 seconds to be
         called.
@@ -374,8 +374,8 @@ rows:
           V(carrier_forbids) (its server forwards nothing there), V(carrier_unclear) (it gives no reason that is known).
         - Of V(banner_timeout), V(silent) (what was sent is acknowledged, nothing is said), V(half_open) (nothing
           is acknowledged), V(tarpit) (a send window of 0), V(banner_incomplete).
-        - Of V(not_smtp), V(reset_after_accept), V(closed_after_accept), V(rejected_after_accept) (an ICMP error after
-          the handshake).
+        - Of V(not_smtp), and of V(tls_failed) with implicit TLS, V(reset_after_accept), V(closed_after_accept),
+          V(rejected_after_accept) (an ICMP error after the handshake).
         - Of V(greeting_refused), V(greeting_421), V(greeting_554), V(ehlo_refused).
         - Of V(tls_missing), V(tls_not_offered), V(tls_refused), V(tls_stripped) (a device on the way overwrites the
           offer), V(ehlo_refused), V(clear_text) (where implicit TLS is due). C(evidence.tls_error) says why
@@ -467,8 +467,8 @@ rows:
       description:
         - For a target that should be blocked, the best sign that it is the path and not the network that is shut.
         - V(destination) when the destination itself took a connection elsewhere, or rejected or reset one in another
-          way than this one, V(family) when only another one of the same address family did, or when both were reset,
-          V(none) when nothing answered.
+          way than this one, V(family) when only another one of the same address family did, or when both were reset or
+          rejected alike, V(none) when nothing answered.
       type: str
       sample: destination
     verdict:

@@ -75,7 +75,7 @@ def _said_by(evidence: Evidence, path: Path) -> Verdict:
         return unknown("an ICMP error came whose sender this kernel does not tell")
     if reply.device == evidence.own:
         neighbour = (reply.type, reply.code) in ((3, 1), (1, 3))
-        return exact(path.device(0), REJECTS, "its next hop does not answer to be found" if neighbour else said)
+        return exact(path.device(0), REJECTS, f"{said}, as when its next hop is not found" if neighbour else said)
     hop = next((at for at in sorted(evidence.hops) if path.device(at).address == reply.device), None)
     return exact(Device(hop, reply.device, "router"), REJECTS, said)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 _HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=BBBBBBBBI")
@@ -26,6 +26,11 @@ class Route(NamedTuple):
     interface: Optional[str]
     local: bool = False
     """The destination is an address of this host."""
+
+
+def scope_of(address: Tuple[Any, ...]) -> int:
+    """Return the index of the interface that a socket address names, 0 when it names none."""
+    return int(address[3]) if len(address) > 3 else 0
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -64,12 +69,17 @@ def parse(message: bytes) -> Optional[Route]:
     return Route(gateway, interface, kind == _LOCAL)
 
 
-def route_to(family: int, destination: str, source: Optional[str]) -> Optional[Route]:
-    """Return the route to *destination*; None when there is none, or the kernel cannot be asked."""
+def route_to(family: int, destination: str, source: Optional[str], scope: int = 0) -> Optional[Route]:
+    """Return the route to *destination*; None when there is none, or the kernel cannot be asked.
+
+    *scope*: the index of the interface that a link-local address is on; other links may have the same address.
+    """
     bits = 32 if family == socket.AF_INET else 128
     wanted = _attribute(_DESTINATION, socket.inet_pton(family, destination))
     if source is not None:
         wanted += _attribute(_SOURCE, socket.inet_pton(family, source))
+    if scope:
+        wanted += _attribute(_INTERFACE, struct.pack("=I", scope))
     body = _ROUTE.pack(family, bits, bits if source is not None else 0, 0, 0, 0, 0, 0, 0) + wanted
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:

@@ -25,7 +25,7 @@ from .model import (
 )
 from .own_host import departure, swallows, translates
 from .path import Path, answered_at, from_destination, last_seen
-from .route import route_to
+from .route import route_to, scope_of
 from .trace import Control, as_report, best, candidates, follow, further, trace
 from .volley import PATIENT, QUICK, Pace, fire
 from .way_back import arriving_ttl
@@ -58,7 +58,8 @@ def search(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Verdict:
 def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     destination = base.address[0].partition("%")[0]
     own = source_address(base)
-    route = route_to(base.family, destination, base.source[0].partition("%")[0] if base.source else None)
+    source = base.source[0].partition("%")[0] if base.source else None
+    route = route_to(base.family, destination, source, scope_of(base.address))
     interface = route.interface if route else None
     known = controls.known()
     others: List[Shot] = []

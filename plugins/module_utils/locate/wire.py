@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Optional, Tuple
 
 from ..probe.icmp import IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE, IcmpError, parse
 from .model import ACCEPTED, EXPIRED, LOCAL, PROBLEM, RESET, SILENT, UNREACHABLE, Reply
+from .route import scope_of
 
 # linux/in.h, linux/in6.h, linux/tcp.h; Python names some of them only in later versions.
 _IP_TTL = 2
@@ -149,7 +150,8 @@ class Attempt:
     def silence(self) -> Reply:
         """Return what is known of an attempt that nothing answered: whether its retransmission left this host."""
         kept = None
-        if not self.shot.udp:
+        # Sending to a link-local neighbour that is not found fails as well, and TCP is told nothing of it.
+        if not self.shot.udp and not scope_of(self.shot.address):
             info = self.sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _TCP_INFO_SIZE)
             if len(info) >= _RETRANS_OUT + 4 and info[_RETRANSMITS]:
                 kept = struct.unpack_from("=I", info, _RETRANS_OUT)[0] == 0

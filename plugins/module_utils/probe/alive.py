@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known to be alive: the network by its answers, an address by its own. Pure.
 
-A reset may come from a firewall in anybody's name. It shows that the network lives; that the address is somebody's,
-only where the port in question met something else, for who resets all of an address would have reset that port, too.
+A reset may come from a firewall in anybody's name, and so may a rejection that bears the destination's address: bridges
+and rules at a router's ingress send it (nftables, families bridge and netdev). It shows that the network lives; that
+the address is somebody's, only where the port in question met something else, for who answers all of an address so
+would have answered that port, too.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 
 from . import verdict
 from .job import Question
-from .model import NO_ROUTE, REFUSED, Endpoint, Finding
+from .model import ANSWERED, NO_ROUTE, REFUSED, Endpoint, Finding
+from .names import written
 from .way_out import WayOut
 
 Place = Tuple[Optional[Tuple[Any, ...]], str]
@@ -22,7 +25,7 @@ Place = Tuple[Optional[Tuple[Any, ...]], str]
 
 def place(endpoint: Endpoint) -> Place:
     """Return the two ends of a path, whatever the port."""
-    return endpoint.source, endpoint.address[0]
+    return endpoint.source, written(endpoint.address)
 
 
 def family(address: str) -> str:
@@ -42,6 +45,8 @@ class Alive:
         self._silent: Dict[Place, Finding] = {}
         self._resetting: Set[Place] = set()
         """Where a control port was reset."""
+        self._rejecting: Set[Place] = set()
+        """Where a port was rejected in the destination's own name."""
 
     def controls(
         self, endpoints: Iterable[Endpoint], ports: Sequence[int], way: Callable[[Endpoint], WayOut]
@@ -80,14 +85,17 @@ class Alive:
         """Note that something answered; what this host says to itself is no sign of its network."""
         self._answering.add(where)
         source, address = where
-        mine = where in self._own or (source is not None and source[0] == address)
+        mine = where in self._own or (source is not None and written(source) == address)
         if not mine and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             self._families.add(family(address))
 
     def _seen(self, where: Place, finding: Finding) -> None:
-        if verdict.is_there(finding, where[1]):
+        if finding.outcome in ANSWERED:
             self._answered(where)
             self._there.add(where)
+        elif verdict.rejects_itself(finding, where[1]):
+            self._answered(where)
+            self._rejecting.add(where)
 
     def settle(self, endpoint: Endpoint, finding: Finding) -> Finding:
         """Read *finding* again, knowing what else is known of its destination."""
@@ -98,11 +106,12 @@ class Alive:
     def level(self, endpoint: Endpoint, finding: Finding) -> str:
         """Return the strongest positive control there is for *finding* on the path to *endpoint*."""
         where = place(endpoint)
-        there = where in self._there or (where in self._resetting and finding.outcome != REFUSED)
+        alike = verdict.rejects_itself(finding, where[1])
+        there = where in self._there or (where in self._rejecting and not alike)
+        there = there or (where in self._resetting and finding.outcome != REFUSED)
         return verdict.control_level(there, family(where[1]) in self._families)
 
     def by_family(self) -> Dict[str, int]:
         """Return at how many addresses something answered."""
-        return {
-            name: sum(1 for _source, address in self._answering if family(address) == name) for name in ("ipv4", "ipv6")
-        }
+        answering = {address for _source, address in self._answering}
+        return {name: sum(1 for address in answering if family(address) == name) for name in ("ipv4", "ipv6")}

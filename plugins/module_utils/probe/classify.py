@@ -10,7 +10,7 @@ import os
 from typing import Optional
 
 from . import classes
-from .icmp import IcmpError, meaning
+from .icmp import NO_NEIGHBOUR, IcmpError, meaning
 from .model import FILTERED, LOCAL_ERROR, NO_ROUTE, NOT_SMTP, REFUSED, REJECTED, Evidence, Finding
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -76,7 +76,8 @@ def from_errno(code: int, at_once: bool, source: Optional[str] = None) -> Findin
 def from_icmp(error: IcmpError, own_address: Optional[str]) -> Optional[Finding]:
     """Classify an ICMP error that answered an attempt; None when it does not end the attempt.
 
-    An unreachable host reported from *own_address* is the neighbour that did not answer ARP or neighbour discovery.
+    An unreachable host reported from *own_address* is the neighbour that did not answer ARP or neighbour discovery,
+    or a rule of this host that says the same.
     """
     said = meaning(error)
     if said is None:
@@ -84,12 +85,14 @@ def from_icmp(error: IcmpError, own_address: Optional[str]) -> Optional[Finding]
     own = error.device == own_address
     who = "this host" if own else error.device
     text = f"{who} answered: {said.name}"
-    if own and said.outcome == NO_ROUTE:
-        text = f"the next hop does not answer ARP or neighbour discovery ({said.name})"
-    if said.outcome == NO_ROUTE:
-        kind: Optional[str] = classes.NO_NEIGHBOUR if own else classes.UNREACHABLE
-    else:
-        kind = classes.OWN_RULE if own else None
+    kind: Optional[str] = None
+    if said.outcome == NO_ROUTE and not own:
+        kind = classes.UNREACHABLE
+    elif (error.version, error.type, error.code) in NO_NEIGHBOUR and own:
+        text = f"{text}, as when the next hop does not answer ARP or neighbour discovery"
+        kind = classes.NO_NEIGHBOUR
+    elif said.outcome != NO_ROUTE and own:
+        kind = classes.OWN_RULE
     evidence = Evidence(text, icmp_type=error.type, icmp_code=error.code, device=error.device, kind=kind)
     return Finding(said.outcome, evidence)
 

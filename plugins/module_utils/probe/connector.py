@@ -12,6 +12,7 @@ import errno
 import socket
 from typing import List, Optional
 
+from ..locate.route import scope_of
 from .classify import EXHAUSTED, from_errno, from_icmp, from_silence
 from .icmp import IP_RECVERR, IPV6_RECVERR, IcmpError
 from .lines import Dialled, Schedule
@@ -120,7 +121,8 @@ class Connector:
 
     def _silent(self) -> None:
         # A SYN that could not be sent leaves too few to call it silence.
-        swallowed = never_left(read(sock) for sock in self._sockets)
+        # Sending to a link-local neighbour that is not found fails as well, and TCP is told nothing of it.
+        swallowed = not scope_of(self._endpoint.address) and never_left(read(sock) for sock in self._sockets)
         self._finish(self._failure or from_silence(self._sent, self._schedule.window, swallowed), None)
 
     def _finish(self, finding: Finding, sock: Optional[socket.socket]) -> None:

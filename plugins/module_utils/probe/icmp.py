@@ -49,6 +49,9 @@ _V6_UNREACHABLE = {
     6: (REJECTED, "reject route to destination"),
 }
 
+NO_NEIGHBOUR = frozenset({(4, 3, 1), (6, 1, 3)})
+"""IP version, type and code of what Linux says of a neighbour that it does not find."""
+
 
 class IcmpError(NamedTuple):
     """One ICMP error: IP version 4 or 6, type, code, and the address of the device that sent it."""

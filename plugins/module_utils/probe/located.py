@@ -36,6 +36,8 @@ def seen_with(seen: Class, finding: Finding, found: where.Verdict) -> Class:
     name = seen.name
     left: List[str] = [text for text in seen.cannot_tell if text not in _ANSWERED]
     own = found.answer == where.EXACT and found.devices[0].role == "own host"
+    if finding.outcome == model.FILTERED and found.how == where.REJECTS:  # the neighbour was not found meanwhile
+        own = False
     if finding.outcome in model.ANSWERED and found.how in (where.ANSWERS, where.DIVERTS):
         name = INTERCEPTED
     elif finding.outcome in (model.FILTERED, model.REJECTED, model.REFUSED) and own:

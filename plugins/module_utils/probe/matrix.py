@@ -46,7 +46,7 @@ from .model import (
     Finding,
     Target,
 )
-from .names import Resolved, leads_home, numeric, resolve
+from .names import Resolved, leads_home, numeric, resolve, written
 from .pins import moved, pinned
 from .rows import Evidences, Row
 from .steps import NO_ERRAND, Errand
@@ -263,6 +263,6 @@ def _judge(lines: Sequence[_Line], seen: Sequence[Answer], alive: Alive, setting
         control = level or verdict.NO_CONTROL
         required = settings.require_control, settings.require_answer
         judgement = verdict.judge(line.target.expect, depth, answer.finding, control, *required)
-        address = line.endpoint.address[0] if line.endpoint else None
+        address = written(line.endpoint.address) if line.endpoint else None
         rows.append(Row(line.target, address, answer, level, judgement, depth, via=via))
     return Evidences(rows, alive.by_family())

@@ -27,15 +27,26 @@ def numeric(text: str, port: int) -> Optional[Tuple[int, Tuple[Any, ...]]]:
     try:
         ipaddress.ip_address(text.partition("%")[0])
         found = socket.getaddrinfo(text, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except (ValueError, socket.gaierror):
+    except (ValueError, OSError):
         return None
     return int(found[0][0]), tuple(found[0][4])
+
+
+def written(address: Tuple[Any, ...]) -> str:
+    """Return a socket address in text form, as `numeric` reads it: with its scope, as each link has its fe80::1."""
+    text, scope = str(address[0]), address[3] if len(address) > 3 else 0
+    if not scope:
+        return text
+    try:
+        return f"{text}%{socket.if_indextoname(scope)}"
+    except OSError:
+        return f"{text}%{scope}"
 
 
 def _look_up(name: str) -> Resolved:
     try:
         found = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
+    except OSError as error:  # of the resolver, or of the system under it
         return Resolved((), f"{name} does not resolve: {error.strerror}")
     except UnicodeError:
         return Resolved((), f"{name} is no host name")

@@ -9,6 +9,7 @@ from typing import Dict
 
 from . import classes, model
 from .model import BLOCKED, NOT_RUN, Finding
+from .tls import ABOUT_CERTIFICATE
 from .verdict import UNPROVEN
 
 _OWN_RULE = "this host's own rules stop it: apply the policy to this host again, then look for rules of another tool"
@@ -99,6 +100,17 @@ BY_CLASS: Dict[str, str] = {
 }
 """What to do about a path that should be open, by class; an outcome without finer classes is its own class."""
 
+BY_TLS_ERROR: Dict[str, str] = {
+    "version": "the server and this probe have no version of TLS in common: turn TLS 1.2 or 1.3 on at the server",
+    "no_common_cipher": "the two sides have no cipher in common, or the server has no certificate: read its log",
+    "interrupted": "the handshake stops midway: read the server's log, then look at the path's MTU and at inspection",
+    "injection": "something adds clear text behind STARTTLS: look for a device that meddles, then at the server",
+    "client_certificate_required": "give client_cert a certificate that the server takes, or have it ask for none",
+    "client_certificate_refused": "have the server trust the certificate in client_cert, or give another one",
+}
+"""What to do about `tls_failed` by `evidence.tls_error`, where it is not about the server's certificate."""
+_TLS = "the two sides do not understand each other: read the server's log, then look for a device that inspects TLS"
+
 _CONTROL = (
     "check the address, and that it and the network are up; then name a port in control_ports that takes connections "
     "there"
@@ -115,4 +127,7 @@ def remedy(expect: str, finding: Finding, name: str, verdict: str) -> str:
         return _CONTROL
     if expect == BLOCKED and finding.outcome not in NOT_RUN:
         return _BLOCK_INTERCEPTED if name == classes.INTERCEPTED else _BLOCK
+    error = finding.evidence.tls_error
+    if name == model.TLS_FAILED and error is not None and error not in ABOUT_CERTIFICATE:
+        return BY_TLS_ERROR.get(error, _TLS)
     return BY_CLASS.get(name) or BY_CLASS[finding.outcome]

@@ -31,6 +31,8 @@ _VERIFY_CODES = {
     67: "weak_key",
     68: "weak_signature",
 }
+ABOUT_CERTIFICATE = frozenset({*_VERIFY_CODES.values(), "certificate"})
+"""The reasons that are about the server's certificate."""
 _REASONS = {
     "WRONG_VERSION_NUMBER": "version",
     "UNSUPPORTED_PROTOCOL": "version",
@@ -109,7 +111,8 @@ def verifying_context(trust: Trust, client: Optional[ClientCertificate] = None) 
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         if trust.pem is not None:
-            context.load_verify_locations(cadata=trust.pem)
+            # Between the certificates of a bundle stand names in any letters; Python refuses what is not ASCII.
+            context.load_verify_locations(cadata=trust.pem.encode("ascii", "ignore").decode("ascii"))
         elif trust.file is not None:
             context.load_verify_locations(cafile=trust.file)
         else:
@@ -201,6 +204,8 @@ def explain(error: ssl.SSLError, unanswered_request: bool = False, certificate_s
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _VERIFY_CODES.get(error.verify_code, "certificate")
         return TlsFailure(reason, error.verify_message.rstrip("."), about_certificate=True)
+    if isinstance(error, ssl.SSLZeroReturnError):
+        return TlsFailure("interrupted", "the server ended it")
     reason = error.reason or "tls"
     words = reason.replace("_", " ").lower()
     alert = "_ALERT_" in reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple, Optional
 
+from .classes import OWN_RULE, UNREACHABLE
 from .model import (
     ALLOWED,
     ANSWERED,
@@ -49,14 +50,12 @@ def is_sign_of_life(finding: Finding, outside: bool = True) -> bool:
     return finding.outcome in ANSWERED or (finding.outcome == REFUSED and outside)
 
 
-def is_there(finding: Finding, address: str) -> bool:
-    """Whether *finding* shows that somebody has *address*: it took a connection, or rejected one itself by ICMP.
+def rejects_itself(finding: Finding, address: str) -> bool:
+    """Whether a connection to *address* was rejected by ICMP from that address.
 
-    A reset does not: a firewall on the way may send it in anybody's name. Nobody says of himself that he is
-    unreachable; an address translation makes it look so.
+    Nobody says of himself that he is unreachable; an address translation makes it look so.
     """
-    rejects = finding.outcome == REJECTED and finding.evidence.device == address.partition("%")[0]
-    return finding.outcome in ANSWERED or rejects
+    return finding.outcome == REJECTED and finding.evidence.device == address.partition("%")[0]
 
 
 def control_level(destination_is_there: bool, family_lives: bool) -> str:
@@ -72,8 +71,10 @@ def settle(finding: Finding, destination_lives: bool, control: Optional[Finding]
     """
     evidence = finding.evidence
     if finding.outcome == NO_ROUTE and destination_lives and not evidence.local:
-        text = f"{evidence.text}; the destination answers on another port, so a firewall says so"
-        return Finding(REJECTED, replace(evidence, text=text, kind=None))
+        own = evidence.device is not None and evidence.kind != UNREACHABLE
+        who = "a rule of this host" if own else "a firewall"
+        text = f"{evidence.text}; the destination answers on another port, so {who} says so"
+        return Finding(REJECTED, replace(evidence, text=text, kind=OWN_RULE if own else None))
     if finding.outcome == FILTERED and control is not None and control.outcome in (NO_ROUTE, LOCAL_ERROR):
         return control
     return finding

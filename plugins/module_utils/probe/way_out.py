@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple, Optional
 
-from ..locate.route import route_to
+from ..locate.route import route_to, scope_of
 from .model import Endpoint
 
 
@@ -37,17 +37,7 @@ def can_bind() -> bool:
 def way_out(endpoint: Endpoint, bound: bool) -> WayOut:
     """Return the way to *endpoint*; *bound*: sockets may be bound."""
     source = endpoint.source[0].partition("%")[0] if endpoint.source else None
-    route = route_to(endpoint.family, endpoint.address[0].partition("%")[0], source)
+    route = route_to(endpoint.family, endpoint.address[0].partition("%")[0], source, scope_of(endpoint.address))
     if route is None:
         return WayOut(None, False)
-    scope = endpoint.address[3] if len(endpoint.address) > 3 else 0
-    name = _by_scope(scope) if scope else route.interface
-    return WayOut(name if bound and not route.local else None, route.local)
-
-
-def _by_scope(scope: int) -> Optional[str]:
-    """Return the interface of a link-local address, which the routing table alone does not know."""
-    try:
-        return socket.if_indextoname(scope)
-    except OSError:
-        return None
+    return WayOut(route.interface if bound and not route.local else None, route.local)

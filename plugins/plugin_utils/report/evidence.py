@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .presence import doubted, present
+from .presence import doubted, present, rejecting
 from .rules import Drift, Proof, drift_data, drift_from, drifts, proof_data, proof_from, proofs
 
 PASSED = "pass"
@@ -138,8 +138,8 @@ def gather(
         if reason:
             gaps.append(Gap(host, reason))
     if require_answer:
-        there = present(seen.row for seen in rows)
-        rows = [Seen(seen.probe_host, doubted(seen.row, there)) for seen in rows]
+        there, named = present(seen.row for seen in rows), rejecting(seen.row for seen in rows)
+        rows = [Seen(seen.probe_host, doubted(seen.row, there, named)) for seen in rows]
     return Report(
         tuple(rows),
         tuple(gaps),

@@ -33,9 +33,7 @@ def present(rows: Iterable[Row]) -> frozenset[str]:
     """Return the addresses that answered one of *rows*, or from which one was probed."""
     found: set[str] = set()
     for row in rows:
-        answered = row["outcome"] in ANSWERED or row.get("control") == DESTINATION
-        rejects = row["outcome"] == REJECTED and (row.get("evidence") or {}).get("device") == row.get("address")
-        if answered or rejects:
+        if row["outcome"] in ANSWERED or row.get("control") == DESTINATION:
             found.add(str(row.get("address")))
         # Over SSH nothing is bound: the source is what the plan says.
         if row.get("source") and not row.get("via") and row["outcome"] not in (LOCAL_ERROR, NAME_ERROR):
@@ -43,9 +41,22 @@ def present(rows: Iterable[Row]) -> frozenset[str]:
     return frozenset(found)
 
 
-def doubted(row: Row, there: frozenset[str]) -> Row:
-    """Return *row* as it is, or, when it passed as blocked with nobody known to be at its address, as unproven."""
-    if row["expect"] != BLOCKED or row["verdict"] != AS_EXPECTED or str(row.get("address")) in there:
+def rejecting(rows: Iterable[Row]) -> frozenset[str]:
+    """Return the addresses in whose own name one of *rows* was rejected, as a bridge does it in anybody's."""
+    return frozenset(str(row.get("address")) for row in rows if _rejects_itself(row))
+
+
+def _rejects_itself(row: Row) -> bool:
+    return row["outcome"] == REJECTED and (row.get("evidence") or {}).get("device") == row.get("address")
+
+
+def doubted(row: Row, there: frozenset[str], rejecting: frozenset[str]) -> Row:
+    """Return *row* as it is, or, when it passed as blocked with nobody known to be at its address, as unproven.
+
+    Addresses that are *rejecting* count where this row met something else, see the probe's alive.py.
+    """
+    known = there if _rejects_itself(row) else there | rejecting
+    if row["expect"] != BLOCKED or row["verdict"] != AS_EXPECTED or str(row.get("address")) in known:
         return row
     reason = f"{row['reason']}; but {row.get('address')} answered no host of this run, so nobody may be there"
     return {**row, "verdict": UNPROVEN, "reason": reason, "remedy": REMEDY}

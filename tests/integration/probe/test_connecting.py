@@ -118,6 +118,31 @@ def test_unreachable_said_of_a_living_host_is_a_rejection(rows, network: Network
 
 
 @BOTH
+@pytest.mark.parametrize("how", ["host-unreachable", "no-route"])
+def test_unreachable_said_of_a_living_host_by_an_own_rule_is_no_absent_neighbour(
+    network: Network, world: Any, version: int, how: str
+) -> None:
+    rule = f"tcp dport 1098 reject with icmpx type {how}"
+    network.nft("client", f"table inet t {{ chain c {{ type filter hook output priority 0; {rule}; }}; }}")
+    target = {"destination": network.server[version], "port": 1098}
+    try:
+        rows = network.probe(
+            [{**target, "expect": "blocked"}, target], control_ports=[22], locate="differences", depth="connect"
+        )["rows"]
+    finally:
+        network.nft("client", "")
+    assert [(row["outcome"], row["class"], row["verdict"]) for row in rows] == [
+        ("rejected", "own_rule", "pass"),
+        ("rejected", "own_rule", "fail"),
+    ]
+    for row in rows:
+        assert row["evidence"]["text"].startswith("this host answered: ")
+        assert "so a rule of this host says so" in row["evidence"]["text"]
+    assert rows[1]["where"]["device"]["role"] == "own host"
+    assert "it says so by ICMP" in rows[1]["where"]["text"]
+
+
+@BOTH
 @EITHER
 @pytest.mark.parametrize("port", [1003, 1013, 1023])
 def test_drop_anywhere_is_filtered(rows, network: Network, version: int, expect: str, port: int) -> None:

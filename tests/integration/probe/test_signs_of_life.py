@@ -60,6 +60,23 @@ def test_mistyped_address_never_passes_whatever_a_firewall_says_in_its_name(
 
 
 @BOTH
+def test_mistyped_address_never_passes_when_a_firewall_rejects_as_if_it_were_the_address(
+    network: Network, version: int
+) -> None:
+    """As bridges do, and rules at a router's ingress."""
+    network.route("router", "add", NOBODY[version], "via", network.server[version])
+    rule = "tcp dport {22, 25} reject with icmpx type admin-prohibited"
+    network.nft("router", f"table netdev t {{ chain c {{ type filter hook ingress device r1 priority 0; {rule}; }}; }}")
+    try:
+        (row,) = asked(network, {"destination": NOBODY[version]})
+    finally:
+        network.nft("router", "")
+        network.route("router", "del", NOBODY[version])
+    assert row["evidence"]["device"] == NOBODY[version]
+    assert told(row) == ("rejected", "family", "unproven")
+
+
+@BOTH
 @pytest.mark.parametrize("how", WAYS)
 def test_host_in_lockdown_whose_network_is_dead_proves_nothing(network: Network, version: int, how: str) -> None:
     network.nft("client", chain("client", f"meta l4proto tcp {WAYS[how]}"))

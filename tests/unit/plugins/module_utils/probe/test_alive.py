@@ -70,11 +70,31 @@ def test_what_this_host_says_to_itself_shows_nothing_of_the_network(address: str
     assert alive(FAR, found("filtered"), OWN).level(end(FAR), RESET) == verdict.DESTINATION
 
 
+def test_own_word_shows_who_is_there_only_where_the_port_in_question_met_something_else() -> None:
+    """A bridge rejects in anybody's name."""
+    word = found("rejected", device=FAR)
+    made = alive(FAR, word)
+    assert made.level(end(FAR), word) == verdict.FAMILY
+    for other in (found("filtered"), RESET, found("rejected", device="192.0.2.254")):
+        assert made.level(end(FAR), other) == verdict.DESTINATION
+    made = Alive()
+    made.target(end(FAR), word)
+    assert made.level(end(FAR), word) == verdict.FAMILY
+    assert made.level(end(FAR, 587), found("filtered")) == verdict.DESTINATION
+
+
 def test_families_and_sources_are_counted_by_themselves() -> None:
     made = alive(FAR, found("open"))
     assert made.level(end(NEAR), RESET) == verdict.FAMILY
     assert made.level(end(FAR, source="192.0.2.8"), RESET) == verdict.FAMILY
     assert made.level(Endpoint(socket.AF_INET6, ("2001:db8::9", 25, 0, 0)), RESET) == verdict.NO_CONTROL
+    assert made.by_family() == {"ipv4": 1, "ipv6": 0}
+
+
+def test_address_that_is_probed_from_two_sources_counts_once() -> None:
+    made = Alive()
+    for source in (HERE, "192.0.2.8"):
+        made.target(end(FAR, source=source), found("open"))
     assert made.by_family() == {"ipv4": 1, "ipv6": 0}
 
 

@@ -76,6 +76,7 @@ def test_unreachable_from_the_own_address_is_a_silent_neighbour() -> None:
         (IcmpError(4, 3, 1, "192.0.2.7"), "192.0.2.7", "no_route", "no_neighbour"),
         (IcmpError(4, 3, 1, "192.0.2.1"), "192.0.2.7", "no_route", "unreachable"),
         (IcmpError(6, 1, 3, "2001:db8::7"), "2001:db8::7", "no_route", "no_neighbour"),
+        (IcmpError(4, 3, 0, "192.0.2.7"), "192.0.2.7", "no_route", None),
         (IcmpError(4, 3, 13, "192.0.2.7"), "192.0.2.7", "rejected", "own_rule"),
         (IcmpError(4, 3, 13, "192.0.2.1"), "192.0.2.7", "rejected", None),
     ],

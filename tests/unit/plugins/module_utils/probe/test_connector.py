@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import socket
+import time
 
 import pytest
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.connector import Connector, Schedule
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.loop import Loop, descriptor_budget
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.matrix import Settings, probe
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Endpoint, Target
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe.names import numeric
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe.names import numeric, resolve
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.tls import Trust, TrustError
 
 
@@ -77,6 +79,17 @@ def test_addresses(text: str) -> None:
 @pytest.mark.parametrize("text", ["mx.test", "10.0.0", "1", "0x7f.1", ""])
 def test_no_addresses(text: str) -> None:
     assert numeric(text, 25) is None
+
+
+def test_system_that_fails_under_the_resolver_is_an_error_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise OSError(errno.ENFILE, "Too many open files in system")
+
+    monkeypatch.setattr(socket, "getaddrinfo", exhausted)
+    began = time.monotonic()
+    found = resolve([f"host{number}.test" for number in range(40)], 5.0)
+    assert time.monotonic() - began < 4.0
+    assert {resolved.error.partition(": ")[2] for resolved in found.values()} == {"Too many open files in system"}
 
 
 @pytest.mark.parametrize("trust", [Trust(pem="no certificate"), Trust(pem=""), Trust(file="/nonexistent/ca.pem")])

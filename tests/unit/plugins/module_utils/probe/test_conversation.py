@@ -143,6 +143,12 @@ records = st.builds(
 )
 
 
+@pytest.mark.parametrize("remark", ["# Főtanúsítvány\n", "\ufeff"])
+def test_bundle_may_name_its_authorities_in_any_letters(pem: Path, remark: str) -> None:
+    """As the bundles of browsers and distributions do."""
+    assert verifying_context(Trust(pem=remark + pem.read_text())).cert_store_stats()["x509"] == 1
+
+
 @given(st.sampled_from(["starttls", "implicit"]), st.lists(st.one_of(records, st.binary(max_size=60)), max_size=8))
 def test_no_octets_behind_the_handshake_break_it(encryption: str, said: list[bytes]) -> None:
     client = Conversation(encryption, "tls", "[192.0.2.1]", NAME, ANYBODY, NOW)

@@ -16,8 +16,24 @@ def test_every_class_has_a_remedy_of_its_own(outcome: str, name: str) -> None:
     assert text == remedies.BY_CLASS[name]
 
 
+@pytest.mark.parametrize("error", [*remedies.BY_TLS_ERROR, "record_layer_failure"])
+def test_failed_handshake_blames_no_certificate_unless_it_is_one(error: str) -> None:
+    failed = Finding(model.TLS_FAILED, Evidence("seen", tls_error=error))
+    text = remedies.remedy("allowed", failed, model.TLS_FAILED, verdict.FAIL)
+    assert text != remedies.BY_CLASS[model.TLS_FAILED]
+    late = remedies.remedy("allowed", failed, classes.CLOSED_AFTER_ACCEPT, verdict.FAIL)
+    assert late == remedies.BY_CLASS[classes.CLOSED_AFTER_ACCEPT]
+
+
+@pytest.mark.parametrize("error", ["expired", "untrusted", "certificate", None])
+def test_failed_certificate_is_to_be_replaced(error: str | None) -> None:
+    failed = Finding(model.TLS_FAILED, Evidence("seen", tls_error=error))
+    text = remedies.remedy("allowed", failed, model.TLS_FAILED, verdict.FAIL)
+    assert text == remedies.BY_CLASS[model.TLS_FAILED]
+
+
 def test_remedies_are_sentences_for_a_reader() -> None:
-    for name, text in remedies.BY_CLASS.items():
+    for name, text in (remedies.BY_CLASS | remedies.BY_TLS_ERROR).items():
         assert text[0].islower(), name
         assert not text.endswith((".", " ")), name
         assert "  " not in text, name

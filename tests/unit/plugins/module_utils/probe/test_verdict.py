@@ -76,11 +76,11 @@ def test_reset_that_this_host_may_have_sent_is_no_sign_of_life(outcome: str) -> 
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_somebody_is_there_who_takes_a_connection_or_rejects_it_himself(outcome: str) -> None:
-    assert verdict.is_there(found(outcome), "192.0.2.1") == (outcome in model.ANSWERED)
+def test_destination_rejects_itself_in_its_own_name(outcome: str) -> None:
+    assert not verdict.rejects_itself(found(outcome), "192.0.2.1")
     himself = found(outcome, icmp_type=3, icmp_code=13, device="192.0.2.1")
-    assert verdict.is_there(himself, "192.0.2.1") == (outcome in model.ANSWERED or outcome == "rejected")
-    assert verdict.is_there(found("rejected", device="fe80::1"), "fe80::1%eth0")
+    assert verdict.rejects_itself(himself, "192.0.2.1") == (outcome == "rejected")
+    assert verdict.rejects_itself(found("rejected", device="fe80::1"), "fe80::1%eth0")
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

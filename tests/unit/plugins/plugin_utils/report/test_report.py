@@ -157,6 +157,12 @@ def test_sign_of_life_from_any_host_counts(sign: dict[str, Any]) -> None:
     assert verdicts(found)["a"] == "pass"
 
 
+def test_rejection_in_the_address_s_own_name_proves_no_block_of_its_own() -> None:
+    """A bridge rejects in anybody's name, to every host that asks."""
+    alike = row(outcome="rejected", control="family", evidence={"device": V4})
+    assert set(verdicts(report(a=[alike], b=[alike])).values()) == {"unproven"}
+
+
 @pytest.mark.parametrize(
     "nothing",
     [

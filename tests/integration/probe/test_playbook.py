@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What playbooks/verify.yml says of a run that looks at nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+ONE_HOST = "all: {hosts: {vault1: {ansible_connection: local}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("inventory", "more"),
+    [
+        ("", ()),
+        (None, ()),  # a mistyped file
+        (ONE_HOST, ("-e", "smtp_hosts=no_such_group")),
+    ],
+)
+def test_no_host_is_no_success(tmp_path: Path, inventory: str | None, more: tuple[str, ...]) -> None:
+    file = tmp_path / "inventory.yml"
+    if inventory is not None:
+        file.write_text(inventory)
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(file), *more, str(CHECKOUT / "playbooks/verify.yml")],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    assert "no host" in done.stdout
