@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -22,17 +23,28 @@ ONE_HOST = "all: {hosts: {vault1: {ansible_connection: local}}}\n"
     ],
 )
 def test_no_host_is_no_success(tmp_path: Path, inventory: str | None, more: tuple[str, ...]) -> None:
-    file = tmp_path / "inventory.yml"
+    done = verify(tmp_path, inventory, *more)
+    assert done.returncode != 0, done.stdout
+    assert "no host" in done.stdout
+
+
+@pytest.mark.parametrize("hosts", ["vault1", "vault*,!vault2", ["vault1", "vault2"]])
+def test_pattern_and_list_of_hosts_are_taken(tmp_path: Path, hosts: str | list[str]) -> None:
+    done = verify(tmp_path, ONE_HOST, "-e", json.dumps({"smtp_hosts": hosts}))
+    assert "no host" not in done.stdout
+    assert "missing required arguments: smtp_policy" in done.stdout
+
+
+def verify(folder: Path, inventory: str | None, *more: str) -> subprocess.CompletedProcess[str]:
+    file = folder / "inventory.yml"
     if inventory is not None:
         file.write_text(inventory)
-    done = subprocess.run(
+    return subprocess.run(
         ["ansible-playbook", "-i", str(file), *more, str(CHECKOUT / "playbooks/verify.yml")],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / "collections")},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode != 0, done.stdout
-    assert "no host" in done.stdout
