@@ -50,9 +50,9 @@ def test_search_goes_to_the_link_that_was_probed(network: Network) -> None:
     target = {"destination": f"{SHARED}%eth0", "port": 25, "expect": "blocked"}
     (row,) = network.probe([target], control_ports=[2222], locate="all")["rows"]
     assert row["class"] == "filtered"
-    assert row["where"]["how"] in (None, "drops")
-    assert row["where"]["device"] is None
-    print(row["where"]["text"])
+    assert (row["where"]["how"], row["where"]["device"]) == ("drops", None)
+    assert [each["role"] for each in row["where"]["neighbours"]] == ["own host", "destination"]
+    assert row["where"]["neighbours"][1]["address"] == SHARED
 
 
 def test_absent_neighbour_that_the_search_finds_is_no_own_rule(network: Network) -> None:
