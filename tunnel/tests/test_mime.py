@@ -208,6 +208,17 @@ def test_what_stands_between_digits_is_known_in_a_text_that_breaks_its_charset(b
         assert outcome.content == message.replace(body, b"caf\xe9 \x81 " + MASKED.encode() + b"\r\n")
 
 
+@pytest.mark.parametrize("good", [b"\xc3\xa9", b""], ids=["utf-8", "iso-8859-1"])
+def test_an_octet_that_is_wrong_is_a_character_of_the_value_it_stands_in(good: bytes) -> None:
+    """A match that ended before it would leave the rest of the secret."""
+    rules = model.ExtractText("x", model.Pattern(r"key=\S+"), (model.Transform("t", "hide"),))
+    profile = model.Profile("p", (model.ExtractMessage("m", model.FIELDS, "pass", "refuse", (rules,)),))
+    engine = Engine([profile], {"hide": lambda _: "hidden"})
+    message = body_message("8bit", good + b" key=se\xe9cret end\r\n")
+    outcome = Processor([profile], engine, LIMITS).process(message)
+    assert outcome.content == message.replace(b"key=se\xe9cret", b"hidden")
+
+
 def test_a_subject_that_is_written_anew_shows_what_was_wrong_as_before() -> None:
     outcome = process(b"Subject: caf\xe9 \xc3\xa9 =?utf-8?Q?4111_1111_1111_1111?=\r\n\r\nx\r\n")
     read = email.message_from_bytes(outcome.content, policy=email.policy.SMTP)

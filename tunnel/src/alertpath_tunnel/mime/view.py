@@ -44,9 +44,8 @@ class BodyText:
         self._direct = self._charset == "utf-8"
         self._ascii_only = label == "ascii"
         self._text = "" if self._direct else text
-        # Mostly the same octets again, which are not held twice.
-        utf8 = text.encode()
-        self.utf8 = octets if utf8 == octets else utf8
+        # Without a mark the octets are the text's, and not held twice.
+        self.utf8 = octets if self._direct and charsets.MARK not in text else text.encode()
 
     def splices(self, edits: Sequence[Edit]) -> list[Edit]:
         if self._direct:
