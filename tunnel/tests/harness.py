@@ -438,3 +438,13 @@ class Tunnel:
             errors = self.errors.read_text()
             assert not errors, errors
             assert not self.journal("internal error"), self.log.read_text()
+
+
+@contextlib.contextmanager
+def between(folder: Path, hop: ScriptedHop | None = None, **limits: int) -> Iterator[tuple[Tunnel, ScriptedHop]]:
+    """A tunnel and its next hop, which keeps a transcript."""
+    with (hop or ScriptedHop()).running() as running:
+        tunnel = Tunnel(folder, running.port)
+        tunnel.config["limits"] = limits
+        with tunnel.running():
+            yield tunnel, running
