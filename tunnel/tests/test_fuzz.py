@@ -211,9 +211,13 @@ def test_parts_are_whole_canonical_lines_and_nothing_is_lost_between_them(
 
 
 @brief
-@given(st.lists(st.sampled_from([*PIECES, b"x", b"x\r\n", b"x" * 1001 + b"\r\n"]), max_size=8))
-def test_lines_are_judged_as_the_rules_say_one_by_one(parts: list[bytes]) -> None:
-    lines = b"".join(parts) + b"\n"
+@given(
+    st.lists(st.sampled_from([*PIECES, b"x", b"x\r\n", b"x" * 1001 + b"\r\n"]), max_size=8),
+    # Long ones are judged in another way than short ones.
+    st.sampled_from([b"", b"plain\r\n" * 1000]),
+)
+def test_lines_are_judged_as_the_rules_say_one_by_one(parts: list[bytes], before: bytes) -> None:
+    lines = before + b"".join(parts) + b"\n"
     judged = canonical.judge(lines, tables.TEXT_LINE)
     found = (b"\r\n" + lines).find(b"\r\n.\r\n")
     body = lines if found < 0 else lines[:found]

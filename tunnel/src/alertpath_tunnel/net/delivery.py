@@ -41,6 +41,9 @@ class Delivery:
         journal: Journal,
     ) -> None:
         self.client_tls: tuple[str, str] | None = None  # version and cipher
+        service = tunnel.service
+        self.passes_parts: Final = service is not None and not service.processor.active
+        """Whether a message can go on before it is complete: no rule looks at it."""
         self._session = session
         self._client = client
         self._tunnel = tunnel
@@ -56,11 +59,6 @@ class Delivery:
         self._passing = False  # the next hop has begun to receive a message that is still on its way to us
         self._in_header = True
         self._received_headers = 0
-
-    @property
-    def passes_parts(self) -> bool:
-        """Whether a message can go on before it is complete: no rule looks at it."""
-        return self._tunnel.service is not None and not self._tunnel.service.processor.active
 
     # -- commands ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ _OPTIONS = re2.Options()
 _OPTIONS.encoding = re2.Options.Encoding.LATIN1  # an octet is a character, whatever it is
 # In whole lines: a CR or LF of its own, NUL, a line that begins with a dot. One pass in linear time.
 _ODD: Final = re2.compile(rb"\r[^\n]|[^\r]\n|\x00|\n\.", _OPTIONS)
+_SHORT: Final = 4096  # octets; to set that pass up takes longer than a few over so little
 LAST_LINE: Final = b".\r\n"
 """Ends the data (RFC 5321 4.1.1.4)."""
 
@@ -28,7 +29,7 @@ class NotCanonical(Exception):
 def has_bare(content: bytes) -> bool:
     """Whether a CR or LF stands outside a CRLF, or a NUL anywhere."""
     pairs = content.count(b"\r\n")
-    return content.count(b"\n") != pairs or content.count(b"\r") != pairs or b"\0" in content
+    return content.count(b"\n") != pairs or content.count(b"\r") != pairs or 0 in content
 
 
 def has_long_line(content: bytes, limit: int) -> bool:
@@ -54,8 +55,7 @@ class Judged(NamedTuple):
 def judge(lines: bytes, limit: int) -> Judged:
     """Judge `lines`, which begin at the start of a line and end with an LF; none may be longer than `limit` octets,
     CRLF included, the stuffed dot not."""
-    head = lines[:1]
-    if head not in (b".", b"\n"):
+    if len(lines) > _SHORT and lines[:1] not in (b".", b"\n"):
         odd = _ODD.search(lines)
         if odd is None:
             return Judged(-1, 0, False, has_long_line(lines, limit))

@@ -57,7 +57,7 @@ class LineReader:
         line = self._buffer[self._start : end]
         self._start = self._scanned = end
         length = len(line)
-        if length < 2 or line.find(b"\r") != length - 2 or b"\0" in line:
+        if length < 2 or line.find(b"\r") != length - 2 or 0 in line:
             return LineStatus.BARE, b""
         if self._dropping or length > self._limit:
             self._dropping = False
@@ -68,7 +68,7 @@ class LineReader:
         held = self._buffer[self._start :]
         if self._dropping or len(held) > self._limit:
             self._dropping = True
-            if b"\0" in held or b"\r" in held[:-1]:
+            if 0 in held or b"\r" in held[:-1]:
                 return LineStatus.BARE
             # A CR that came last may be the first half of the line's end.
             held = held[-1:]
