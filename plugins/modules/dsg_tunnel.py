@@ -13,6 +13,8 @@ description:
     as one generation below C(/etc/alertpath-tunnel).
   - The generation is judged by C(alertpath-tunnel check) before it is put live, and is put live in one step.
     What was live before goes on when it is refused.
+  - Where RV(restart_needed) is V(true) and nothing else changes, what is live is judged once more, as another release
+    may refuse it. The module fails then, and what runs goes on.
   - The service itself is installed by M(alertpath.smtp.tunnel_release). The caller tells it to reload or restart
     when RV(reload_needed) or RV(restart_needed) says so.
 author:
@@ -184,6 +186,9 @@ def _prove(module, files):
 
 
 def _present(module):
+    empty = [name for name, text in module.params["files"].items() if text is None]
+    if empty:
+        module.fail_json(msg=f"files: {', '.join(empty)} has no content; give its text, or leave it out")
     wanted = Generation(module.params["config"], {name: str(text) for name, text in module.params["files"].items()})
     problems = wanted.problems()
     if problems:
@@ -199,6 +204,9 @@ def _present(module):
     path = str(store.current_link / CONFIG)
     state = running.look(module.params["unit"])
     restart = state is not None and state.restart_needed(module.params["restart_after"])
+    if restart and not changed and not module.check_mode:
+        # By another release, perhaps, than the one that runs: if that cannot run it, what runs had better go on.
+        store.judge_live(module.params["command"])
     reload = state is not None and not restart and (changed or state.reload_needed([str(store.current_link)]))
     module.exit_json(
         changed=changed,

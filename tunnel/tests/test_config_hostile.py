@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from alertpath_tunnel.cli import main
-from alertpath_tunnel.config.load import parse
+from alertpath_tunnel.config.load import examine, parse
 from alertpath_tunnel.config.names import is_address, is_host_name
 from alertpath_tunnel.config.problems import ConfigError, Problem
+from alertpath_tunnel.net.runtime import read_files
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -144,6 +145,42 @@ def test_errors_of_the_file_and_of_what_it_names_come_together(tmp_path: Path) -
     port = found["$.tunnels[0].port"]
     assert (port["value"], port["remedy"], port["kind"]) == ("0", "use 1 to 65535", "error")
     assert port["file"].endswith("check.json")
+
+
+def test_a_key_that_goes_away_between_two_looks_is_told_of(
+    pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a tool does that renews it by removing the old one first, at the moment of a reload."""
+    key = tmp_path / "server.key"
+    key.write_bytes(pki.key.read_bytes())
+    key.chmod(0o600)
+    look = Path.stat
+
+    def last_look(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = look(path, follow_symlinks=follow_symlinks)
+        if path == key:
+            key.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", last_look)
+    config = {**rich(), "tunnels": [tls_tunnel({"chain": str(pki.chain), "key": str(key)})]}
+    _, problems = read_files(examine(json.dumps(config), tmp_path)[0])
+    assert "$.tunnels[0].tls.certificate.chain" in {problem.path for problem in problems}
+
+
+def test_a_name_that_is_given_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that does not answer would hold up each reload."""
+    monkeypatch.setattr(socket, "getfqdn", lambda: pytest.fail("asked the resolver"))
+    examine(json.dumps(rich()), Path("x"))
+
+
+@pytest.mark.parametrize("written", ["::1", "0:0:0:0:0:0:0:1", "::0001"])
+def test_the_status_port_is_no_tunnels_however_its_address_is_written(written: str) -> None:
+    config = rich()
+    config["tunnels"][0] |= {"interface": "::1", "port": 9925}  # type: ignore[index]
+    config["status"] = {"address": written, "port": 9925}
+    _, problems = examine(json.dumps(config), Path("x"))
+    assert "$.status.port" in {problem.path for problem in problems}
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "socket"])

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -201,6 +203,86 @@ def test_workers_killed_before_they_are_ready_leave_the_old_ones_serving(tmp_pat
             assert client.deliver(CARD).startswith("250")
             assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
             assert tunnel.stop() == 0
+
+
+SHORT_LIVED = """
+import sys, time
+from alertpath_tunnel import cli
+from alertpath_tunnel.process import child, supervisor
+
+look = supervisor.Supervisor._step
+
+def look_late(*given):
+    time.sleep(0.3)
+    look(*given)
+
+supervisor.work = lambda *given: child.say(given[-1], "ready")
+supervisor.Supervisor._step = look_late
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_workers_that_end_as_soon_as_they_are_ready_are_no_service(tmp_path: Path) -> None:
+    """A busy supervisor hears both at once."""
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.write()
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_LIVED, "run", "--config", str(tunnel.file)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "worker 0 did not come up" in done.stderr
+
+
+def scarce(pid: int, left: int) -> None:
+    """Let a process have only `left` more descriptors: it cannot begin another then."""
+    taken = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    free = (number for number in range(max(taken) + left + 2) if number not in taken)
+    _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(itertools.islice(free, left, None)), most))
+
+
+def test_a_reload_without_room_for_processes_is_refused(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            scarce(tunnel.process.pid, 1)
+            tunnel.reload()
+            assert "cannot begin worker 0: " in str(tunnel.wait_journal("reload refused")[0]["reason"])
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            assert tunnel.stop() == 0
+
+
+def test_a_worker_that_cannot_be_begun_is_tried_again(tmp_path: Path) -> None:
+    with ScriptedHop().running() as hop:
+        tunnel = Tunnel(tmp_path, hop.port)
+        tunnel.options = ["--workers", "2"]
+        with tunnel.running():
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            # The one that is killed gives one back.
+            limit = resource.prlimit(tunnel.process.pid, resource.RLIMIT_NOFILE)
+            scarce(tunnel.process.pid, 0)
+            os.kill(min(children(tunnel.process.pid)), signal.SIGKILL)
+            assert tunnel.wait_journal("worker not begun", 2)[0]["process"] in ("worker 0", "worker 1")
+            assert Client(tunnel.port).begin().deliver(CARD).startswith("250")
+            resource.prlimit(tunnel.process.pid, resource.RLIMIT_NOFILE, limit)
+            eventually(lambda: len(children(tunnel.process.pid)) == 2)
+            assert tunnel.stop() == 0
+
+
+def test_run_says_that_its_journal_has_nowhere_to_go(tmp_path: Path) -> None:
+    tunnel = Tunnel(tmp_path, free_port())
+    tunnel.write()
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *tunnel.command()]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(closing, env=environment, stderr=subprocess.PIPE, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.startswith("standard output is closed")
 
 
 def test_sessions_of_before_a_reload_end_in_time(tmp_path: Path) -> None:

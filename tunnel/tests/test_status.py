@@ -200,6 +200,35 @@ def test_a_status_port_that_is_taken_is_refused_at_start_and_on_reload(tmp_path:
             tunnel.stop()
 
 
+def spoken(port: int, request: bytes) -> tuple[dict[bytes, bytes], bytes]:
+    """Send a request; return the head of the response, a field each, and what stands behind it."""
+    with socket.create_connection(("127.0.0.1", port), 10) as channel:
+        channel.sendall(request)
+        head, _, content = channel.makefile("rb").read().partition(b"\r\n\r\n")
+    fields = [line.partition(b": ") for line in head.split(b"\r\n")]
+    return {name.lower(): value for name, _, value in fields}, content
+
+
+def test_a_head_says_what_there_would_be_and_who_asks_for_else_what_he_may(tmp_path: Path) -> None:
+    tunnel, port = Tunnel(tmp_path, free_port()), free_port()
+    tunnel.config["status"] = {"port": port}
+    with tunnel.running():
+        _, page = spoken(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, nothing = spoken(port, b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (int(head[b"content-length"]), nothing) == (len(page), b"")
+        head, _ = spoken(port, b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (head[b"allow"], b"http/1.1 405 method not allowed" in head) == (b"GET, HEAD", True)
+
+
+def test_silent_connections_keep_nobody_from_an_answer(tmp_path: Path) -> None:
+    tunnel, port = Tunnel(tmp_path, free_port()), free_port()
+    tunnel.config["status"] = {"port": port}
+    with tunnel.running(), contextlib.ExitStack() as silent:
+        for _ in range(400):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        assert ask(port, "/healthz") == (200, "ok\n")
+
+
 def ask_or_none(port: int, path: str) -> tuple[int, str] | None:
     try:
         return ask(port, path)

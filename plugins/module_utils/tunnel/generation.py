@@ -13,19 +13,21 @@ Certificate, key, password and configuration change together or not at all.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from .. import command, managed_file
 
 ROOT = Path("/etc/alertpath-tunnel")
 CONFIG = "config.json"
 REFERENCE = "file:"
+_ROOT_MODE = 0o755
 _FOLDER_MODE = 0o750
 _FILE_MODE = 0o640
 
@@ -85,6 +87,7 @@ class Store:
 
     def __init__(self, root: Path = ROOT, group: Optional[int] = None) -> None:
         self.root = root
+        self.generations = root / "generations"
         self.group = group
         self.current_link = root / "current"
 
@@ -107,6 +110,9 @@ class Store:
         if folder is None or folder.name != wanted.digest():
             return False
         texts = {**wanted.files, CONFIG: wanted.rendered(self.current_link)}
+        modes = {self.root: _ROOT_MODE, self.generations: _FOLDER_MODE, folder: _FOLDER_MODE}
+        if any(managed_file.mode_of(path) != mode for path, mode in modes.items()):
+            return False
         return {path.name for path in folder.iterdir()} == set(texts) and all(
             managed_file.read(folder / name) == text.encode()
             and managed_file.mode_of(folder / name) == _FILE_MODE
@@ -119,13 +125,30 @@ class Store:
 
         Raises GenerationError with everything that the checker found; what was live then still is.
         """
-        self.root.mkdir(0o755, parents=True, exist_ok=True)
-        generations = self.root / "generations"
-        generations.mkdir(_FOLDER_MODE, exist_ok=True)
-        self._own(generations)
-        folder = generations / wanted.digest()
-        staged = generations / f".{folder.name}"
-        for leftover in generations.glob(".*"):
+        with self._alone():
+            self._put_live(wanted, checker)
+
+    def judge_live(self, checker: str) -> None:
+        """Let *checker* judge what is live. Raises GenerationError with everything that it found."""
+        self._judge(self.current_link, checker)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep a second run on this host out, which would take what this one has begun for a leftover."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask, and whoever made it: the service's user must get through.
+        self.root.chmod(_ROOT_MODE)
+        with (self.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _put_live(self, wanted: Generation, checker: str) -> None:
+        self.generations.mkdir(0o700, exist_ok=True)
+        self.generations.chmod(_FOLDER_MODE)
+        self._own(self.generations)
+        folder = self.generations / wanted.digest()
+        staged = self.generations / f".{folder.name}"
+        for leftover in self.generations.glob(".*"):
             shutil.rmtree(leftover)
         try:
             self._write(wanted, staged, placed=staged)
@@ -142,7 +165,7 @@ class Store:
         managed_file.remove(link)
         link.symlink_to(Path("generations") / folder.name)
         link.replace(self.current_link)
-        for other in generations.iterdir():
+        for other in self.generations.iterdir():
             if other != folder:
                 shutil.rmtree(other)
 
@@ -154,12 +177,13 @@ class Store:
         return True
 
     def _write(self, wanted: Generation, folder: Path, placed: Path) -> None:
-        folder.mkdir(_FOLDER_MODE)
+        folder.mkdir(0o700)
         for name, text in {**wanted.files, CONFIG: wanted.rendered(placed)}.items():
             managed_file.replace(folder / name, text.encode(), 0o600)
             self._own(folder / name)
             (folder / name).chmod(_FILE_MODE)
         self._own(folder)
+        folder.chmod(_FOLDER_MODE)
 
     def _own(self, path: Path) -> None:
         if self.group is not None:

@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         match options.command:
+            case "run" if sys.stdout is None:
+                sys.stderr.write("standard output is closed, where the journal goes: redirect it, if only to a file\n")
+                return 1
             case "run":
                 serve(options.config, options.workers, Journal(Sink(sys.stdout.fileno())))
             case "check":

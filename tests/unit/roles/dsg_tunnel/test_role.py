@@ -136,6 +136,8 @@ def test_unit_is_confined(tmp_path: Path, port: int) -> None:
     derive(tmp_path, listener(port, "none", "192.0.2.11"), dsg_tunnel_workers=4)
     unit = tmp_path / "alertpath-tunnel.service"
     assert "--workers 4" in unit.read_text()
+    # Not even when its address comes a minute late is it given up.
+    assert "StartLimitIntervalSec=0" in unit.read_text().partition("[Service]")[0].splitlines()
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)],
         capture_output=True,
@@ -168,3 +170,29 @@ def test_sockets_are_those_of_the_tunnels(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, "alertpath" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("workers", [0, 65, -1])
+def test_number_of_workers_that_the_service_would_not_start_with_is_refused(tmp_path: Path, workers: int) -> None:
+    host = {"addresses": ["192.0.2.129"], "listeners": [listener(25, "none", "192.0.2.11")], "next_hops": [HOP]}
+    given = {"smtp_plan": {"hosts": {"localhost": host}}, "dsg_tunnel_workers": workers}
+    (tmp_path / "vars.json").write_text(json.dumps(given))
+    (tmp_path / "play.yml").write_text(
+        PLAYBOOK.partition("tasks:")[0].format(role=ROLE)
+        + f"tasks:\n    - ansible.builtin.include_tasks: {ROLE}/tasks/present.yml\n"
+    )
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "--check", "-i", "localhost,"),
+            *("-e", f"ansible_python_interpreter={sys.executable}", "-e", f"@{tmp_path}/vars.json"),
+            str(tmp_path / "play.yml"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"1 to 64 as dsg_tunnel_workers (found {workers})" in " ".join(done.stdout.split())

@@ -72,7 +72,9 @@ def _accepted(config: Config, problems: list[Problem]) -> tuple[Config, tuple[Pr
 
 
 def _read(fields: Fields, file: Path) -> Config:
-    hostname = fields.string("hostname", socket.getfqdn(), longest=255)
+    # Only then: a resolver that does not answer would hold up the service for a minute, its start and each reload.
+    default = "localhost" if fields.has("hostname") else socket.getfqdn()
+    hostname = fields.string("hostname", default, longest=255)
     if not _HOSTNAME.fullmatch(hostname):
         fields.wrong("hostname", "is no host name", "use letters, digits, dots and hyphens")
     interfaces = read_interfaces(fields.child("interfaces"))

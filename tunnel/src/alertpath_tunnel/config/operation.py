@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from alertpath_tunnel.config.fields import Fields
 from alertpath_tunnel.config.model import Status
+from alertpath_tunnel.config.names import is_address, unmapped
 
 # DSG's facilities. We have no disk buffer, so that nothing is ever said under that name.
 FACILITIES = ("Tunnel", "Service", "RuleSet", "Admin", "DiskBuffer")
@@ -18,13 +19,12 @@ LEVELS = ("error", "warning", "info")
 def read_status(fields: Fields) -> Status:
     """Read where metrics and health are served: only where nobody but this host can ask."""
     address = fields.string("address", "127.0.0.1")
-    try:
-        loopback = ip_address(address).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if is_address(address) and (found := unmapped(ip_address(address))).is_loopback:
+        address = str(found)
+    else:
         fields.wrong("address", "is no loopback address", "use 127.0.0.1 or ::1")
-    status = Status(address if loopback else "127.0.0.1", fields.integer("port", 1, 65535))
+        address = "127.0.0.1"
+    status = Status(address, fields.integer("port", 1, 65535))
     fields.close()
     return status
 

@@ -46,6 +46,10 @@ def resolve(file: File) -> Path:
 
 def check_file(file: File) -> Path:
     """Return the path of `file` once it is known that reading it comes to an end. Raises FileProblem."""
+    return _look_at(file)[0]
+
+
+def _look_at(file: File) -> tuple[Path, os.stat_result]:
     path = resolve(file)
     try:
         found = path.stat()
@@ -58,13 +62,13 @@ def check_file(file: File) -> Path:
         raise FileProblem(Problem(file.at, file.name, "is no regular file", "name a file"))
     if found.st_size > _LARGEST:
         raise FileProblem(Problem(file.at, file.name, f"is larger than {_LARGEST} octets", "name another file"))
-    return path
+    return path, found
 
 
 def check_private(file: File) -> Path:
     """Return the path of a secret file after a look at its mode. Raises FileProblem."""
-    path = check_file(file)
-    if stat.S_IMODE(path.stat().st_mode) & 0o007:
+    path, found = _look_at(file)
+    if stat.S_IMODE(found.st_mode) & 0o007:
         raise FileProblem(Problem(file.at, file.name, "can be read by everybody", f"chmod o= {path}"))
     return path
 

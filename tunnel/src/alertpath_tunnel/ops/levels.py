@@ -22,6 +22,7 @@ _EVENTS = {
     "warning": ("Admin", "warning"),
     "worker ended": ("Admin", "error"),
     "worker hung": ("Admin", "error"),
+    "worker not begun": ("Admin", "error"),
     "log lines lost": ("Admin", "error"),
     "refused": ("Tunnel", "warning"),
     "TLS failed": ("Tunnel", "warning"),

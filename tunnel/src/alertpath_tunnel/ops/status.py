@@ -61,18 +61,12 @@ class _Status:
         with contextlib.suppress(
             OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
         ):
-            async with self._room, asyncio.timeout(_PATIENCE * 3):
-                async with asyncio.timeout(_PATIENCE):
-                    head = await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(_PATIENCE):
+                head = await reader.readuntil(b"\r\n\r\n")
+            # Only those that ask for something take up room: silent ones must not keep others from their answer.
+            async with self._room, asyncio.timeout(_PATIENCE * 2):
                 code, kind, body = await self._page(head.split(b"\r\n", 1)[0])
-                if head.startswith(b"HEAD "):
-                    body = ""
-                content = body.encode()
-                writer.write(
-                    f"HTTP/1.1 {code} {_REASONS[code]}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
-                    "Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode()
-                    + content
-                )
+                writer.write(_response(code, kind, body.encode(), alone=head.startswith(b"HEAD ")))
                 await writer.drain()
         writer.close()
 
@@ -111,6 +105,16 @@ class _Status:
                 ]
                 self._looked = time.monotonic()
             return self._unreachable
+
+
+def _response(code: int, kind: str, content: bytes, alone: bool) -> bytes:
+    """Return a response, or, `alone`, its head, which says what it would say with the content behind it."""
+    allowed = "Allow: GET, HEAD\r\n" if code == 405 else ""
+    head = (
+        f"HTTP/1.1 {code} {_REASONS[code]}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{allowed}"
+        "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() if alone else head.encode() + content
 
 
 def _verdict(problems: Sequence[str]) -> tuple[int, str, str]:

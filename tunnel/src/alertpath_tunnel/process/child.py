@@ -38,13 +38,19 @@ class Child:
         return self.pid > 0
 
     def begin(self, siblings: Iterable[Child], cleanup: Callable[[], None]) -> None:
-        """Fork. `cleanup` lets go, in the child, of what is the supervisor's own."""
+        """Fork. `cleanup` lets go, in the child, of what is the supervisor's own. Raises OSError."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.said, self.broken, self.begun, self.due = set(), 0, time.monotonic(), None
         # A signal between fork and the child's own handlers would be taken for the supervisor's, and lost.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ours.close()
+            theirs.close()
+            raise
         if pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()

@@ -107,17 +107,22 @@ class Supervisor:
             self._dissolve(new)
             raise _refusal(self._file, "cannot begin: too many earlier generations still have sessions") from None
         for child in new.children:
-            self._fork(child, new)
+            try:
+                self._fork(child, new)
+            except OSError as error:
+                self._dissolve(new)
+                raise _refusal(self._file, f"cannot begin {child.name}: {error.strerror}") from None
         end = time.monotonic() + _READY
         while time.monotonic() < end and not self._stopping:
-            if all("ready" in child.said for child in new.children):
-                return new
+            # First: one that was ready may have ended since.
             if any(child.channel is None for child in new.children):
                 break
+            if all("ready" in child.said for child in new.children):
+                return new
             self._step(0.2, new)
         if self._stopping:
             return new
-        late = ", ".join(child.name for child in new.children if "ready" not in child.said)
+        late = ", ".join(child.name for child in new.children if child.channel is None or "ready" not in child.said)
         self._dissolve(new)
         raise _refusal(self._file, f"cannot begin: {late} did not come up, see standard error")
 
@@ -150,7 +155,7 @@ class Supervisor:
             self._listeners.keep_only(_addresses(old.runtime))
             for child in old.status:
                 if not child.alive:
-                    self._fork(child, old)
+                    self._begin_anew(child, old)
             self._counters.add("reloads_refused")
             self._journal.write({"event": "reload refused", "reason": str(error), "addresses_given_up": len(fresh)})
         else:
@@ -178,6 +183,16 @@ class Supervisor:
     def _fork(self, child: Child, generation: Generation) -> None:
         self._board.rest(child.slot)
         child.begin(list(self._children(generation)), self._leave)
+
+    def _begin_anew(self, child: Child, generation: Generation) -> None:
+        """Begin `child`. What the host has no room for now it may have later; the others go on meanwhile."""
+        try:
+            self._fork(child, generation)
+        except OSError as error:
+            delay = _put_off(child, child.failures + 1)
+            self._journal.write(
+                {"event": "worker not begun", "process": child.name, "reason": error.strerror, "delay": delay}
+            )
 
     def _leave(self) -> None:
         """In a child: let go of what is the supervisor's."""
@@ -216,9 +231,7 @@ class Supervisor:
         if self._stopping or self._current is None or child not in self._current.children:
             return
         code = os.waitstatus_to_exitcode(status)
-        child.failures = 1 if lived > _STEADY else child.failures + 1
-        delay = _DELAYS[min(child.failures, len(_DELAYS)) - 1]
-        child.due = time.monotonic() + delay
+        delay = _put_off(child, 1 if lived > _STEADY else child.failures + 1)
         self._counters.add("restarts")
         self._journal.write(
             {"event": "worker ended", "process": child.name, "exit": code, "seconds": round(lived, 1), "delay": delay}
@@ -230,7 +243,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self._current.children:
             if not child.alive and child.due is not None and child.due <= now:
-                self._fork(child, self._current)
+                self._begin_anew(child, self._current)
         if now - self._looked > _AWAY:
             # Stopped together with the workers, perhaps: they get their time again.
             self._back = now
@@ -288,6 +301,14 @@ class Supervisor:
     def _tell(self, event: str) -> None:
         addresses = [f"{host} {port}" for host, port in self._listeners.addresses]
         self._journal.write({"event": event, "listening": addresses, "workers": self._count})
+
+
+def _put_off(child: Child, failures: int) -> float:
+    """Have `child` begun anew in a while, which is the longer the more often it failed; return it, in seconds."""
+    child.failures = failures
+    delay = _DELAYS[min(failures, len(_DELAYS)) - 1]
+    child.due = time.monotonic() + delay
+    return delay
 
 
 def _addresses(runtime: Runtime) -> list[Address]:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,58 @@ def test_absent_removes_everything(tmp_path: Path) -> None:
     store.put_live(generation(), checker(tmp_path))
     assert store.remove()
     assert not (tmp_path / "etc").exists()
+
+
+@pytest.mark.parametrize("mask", [0o027, 0o077])
+def test_the_services_user_gets_through_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+    store = Store(tmp_path / "etc")
+    before = os.umask(mask)
+    try:
+        store.put_live(generation(), checker(tmp_path))
+    finally:
+        os.umask(before)
+    folders = (store.root, store.generations, store.live())
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders if folder] == [0o755, 0o750, 0o750]
+    assert store.is_live(generation())
+    for folder in folders:
+        assert folder
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        folder.chmod(0o700)
+        assert not store.is_live(generation())
+        folder.chmod(mode)
+    store.root.chmod(0o700)
+    store.put_live(generation(), checker(tmp_path))
+    assert store.is_live(generation())
+
+
+def test_two_runs_at_once_do_not_take_each_other_for_leftovers(tmp_path: Path) -> None:
+    program = checker(tmp_path)
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\nsleep 0.3\nexec {program} "$@"\n')
+    slow.chmod(0o755)
+    wrong: list[Exception] = []
+
+    def run(value: str) -> None:
+        try:
+            Store(tmp_path / "etc").put_live(generation(value), str(slow))
+        except (GenerationError, OSError) as error:
+            wrong.append(error)
+
+    runs = [threading.Thread(target=run, args=(value,)) for value in "12345"]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert not wrong
+    store = Store(tmp_path / "etc")
+    assert any(store.is_live(generation(value)) for value in "12345")
+    assert len(list(store.generations.iterdir())) == 1
+
+
+def test_what_is_live_can_be_judged_by_another_checker(tmp_path: Path) -> None:
+    store = Store(tmp_path / "etc")
+    store.put_live(generation("old"), checker(tmp_path))
+    store.judge_live(checker(tmp_path))
+    with pytest.raises(GenerationError, match=r"\$\.a: is wrong"):
+        store.judge_live(checker(tmp_path, refuses="old"))
+    assert store.is_live(generation("old"))
