@@ -62,6 +62,42 @@ def test_a_challenge_is_answered_and_success_comes_once() -> None:
     assert b"AUTH" not in machine.take_output()
 
 
+def test_a_mechanism_that_shows_the_tunnel_itself_to_the_next_hop_is_neither_offered_nor_passed_on() -> None:
+    """EXTERNAL would let any client in by the tunnel's own certificate."""
+    machine = greeted()
+    say(machine, b"EHLO x\r\n")
+    machine.accept_hello({b"AUTH": b"EXTERNAL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN"})
+    assert b"250 AUTH SCRAM-SHA-256 PLAIN\r\n" in machine.take_output()
+    for mechanism in (b"EXTERNAL =", b"external dmF1bHQ=", b"SCRAM-SHA-256-PLUS"):
+        assert isinstance(say(machine, b"AUTH " + mechanism + b"\r\n"), events.NeedData)
+        assert machine.take_output().startswith(b"504 5.5.4")
+
+
+def test_where_nothing_else_is_left_auth_is_not_offered() -> None:
+    machine = greeted()
+    say(machine, b"EHLO x\r\n")
+    machine.accept_hello({b"AUTH": b"EXTERNAL"})
+    assert b"AUTH" not in machine.take_output()
+    say(machine, b"AUTH PLAIN AAAA\r\n")
+    assert machine.take_output().startswith(b"502 ")
+
+
+@pytest.mark.parametrize("value", [b"<>", b"e+3Dmc2@example.com", b"v" * 500])
+@pytest.mark.parametrize("logged_in", [False, True])
+def test_where_auth_is_offered_mail_may_name_who_submitted_it(value: bytes, logged_in: bool) -> None:
+    machine = greeted()
+    if logged_in:
+        say(machine, b"AUTH PLAIN AAAA\r\n")
+        machine.reply(Reply(235, (b"2.7.0 ok",)))
+        say(machine, b"EHLO again\r\n")
+        machine.accept_hello({b"AUTH": b"PLAIN"})
+    event = say(machine, b"MAIL FROM:<" + b"a" * 460 + b"@corp.test> AUTH=" + value + b"\r\n")
+    assert isinstance(event, events.Mail)
+    assert event.path.to_argument(b"FROM").endswith(b" AUTH=" + value)
+    # What it was told of is asked of whoever gets the mail.
+    assert b"AUTH" in machine.relayed
+
+
 def test_passwords_cannot_be_tried_for_ever() -> None:
     machine = greeted()
     for _ in range(4):

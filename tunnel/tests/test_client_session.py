@@ -47,6 +47,13 @@ def test_a_transaction() -> None:
     assert session.quit() == b"QUIT\r\n"
 
 
+def test_the_old_form_of_auth_names_all_its_mechanisms() -> None:
+    session = ready()
+    session.ehlo(b"t.example")
+    answered(session, b"250-hop\r\n250 AUTH=CRAM-MD5 PLAIN LOGIN\r\n")
+    assert session.extensions[b"AUTH"].split() == [b"CRAM-MD5", b"PLAIN", b"LOGIN"]
+
+
 def test_a_challenge_may_be_as_long_as_its_answer() -> None:
     session = ready()
     session.auth(b"GSSAPI", first=True)

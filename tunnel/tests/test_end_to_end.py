@@ -400,12 +400,13 @@ def test_the_address_that_the_client_connected_to_chooses_where_no_name_does(tmp
         context = pki.client()
         context.check_hostname = False
         with tunnel.running():
-            for address, name in (("127.0.0.3", "localhost"), ("127.0.0.3", ""), ("::1", ""), ("127.0.0.2", "")):
+            clients = [("127.0.0.3", "localhost"), ("127.0.0.3", "LOCALHOST.")]
+            for address, name in (*clients, ("127.0.0.3", ""), ("::1", ""), ("127.0.0.2", "")):
                 client = Client(tunnel.port, address)
                 client.socket = context.wrap_socket(client.socket, server_hostname=name or "elsewhere.example")
                 client._stream = client.socket.makefile("rb")
                 assert client.begin().deliver(b"\r\nx\r\n").startswith("250")
-    assert [len(hop.messages) for hop in hops] == [1, 2, 1]
+    assert [len(hop.messages) for hop in hops] == [2, 2, 1]
 
 
 def test_ipv6(tmp_path: Path, pki: Pki) -> None:

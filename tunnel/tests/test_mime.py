@@ -10,6 +10,7 @@ import email
 import email.policy
 import quopri
 import time
+import tracemalloc
 from email.message import EmailMessage
 
 import pytest
@@ -320,6 +321,27 @@ def test_ambiguous_messages_are_refused(text: str) -> None:
     assert outcome.refusal is not None
     assert outcome.refusal.code == 554
     assert outcome.content == b""
+
+
+def test_labels_that_name_no_charset_are_not_kept() -> None:
+    """Whoever thinks up labels, a new one of 60 KB for each message, must not fill the memory by that."""
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            label = f"x{number}-" + "a" * 60_000
+            outcome = process(crlf(f"Content-Type: text/plain; charset={label}\n\nx\n"))
+            assert outcome.refusal is not None
+        del label, outcome
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "label", ["UTF8", "iso-8859-1", "Latin1", "ANSI_X3.4-1968", "windows-1252", "koi8-u", "CP1252"]
+)
+def test_a_charset_goes_by_many_names(label: str) -> None:
+    assert process(crlf(f"Content-Type: text/plain; charset={label}\n\n{CARD}\n")).content.endswith(b"1111\r\n")
 
 
 @pytest.mark.parametrize(

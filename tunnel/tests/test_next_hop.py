@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import time
 from pathlib import Path
 
 import pytest
-from harness import Client, ScriptedHop, Tunnel, between
+from alertpath_tunnel.config.model import ForwardingAddress
+from alertpath_tunnel.net import upstream
+from harness import Client, ScriptedHop, Tunnel, between, free_port
 
 
 @pytest.mark.parametrize("reply", [b"250 ok\r250 more\r\n", b"250 ok\0\r\n", b"250 o\x1bk\r\n"])
@@ -185,3 +189,37 @@ def test_a_tunnel_that_forwards_to_itself_notices(tmp_path: Path) -> None:
         client.reply()
         assert client.ask(b"EHLO x\r\n").startswith("421 4.4.1")
         assert "circle" in str(tunnel.wait_journal("next hop unavailable")[0]["reason"])
+
+
+@pytest.mark.parametrize("first", ["silent", "refuses"])
+def test_a_name_is_tried_at_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """A silent one must not use up the time of the others, or a name with one is out of reach for good."""
+    with contextlib.ExitStack() as stack:
+        live = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = live.getsockname()[1]
+        if first == "silent":
+            full = stack.enter_context(socket.create_server(("127.0.0.2", port), backlog=0))
+            for _ in range(4):
+                one = stack.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        found = [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_named: found)
+
+        async def dial() -> None:
+            wire = await upstream._dial(ForwardingAddress("gateway.corp.test", port, "gateway.corp.test"), 4)
+            wire.abort()
+
+        asyncio.run(dial())
+        live.settimeout(5)
+        live.accept()[0].close()
+
+
+def test_each_address_of_a_name_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+    found = [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_named: found)
+    with pytest.raises(OSError, match=r"^127\.0\.0\.2: \[Errno 111\].*, 127\.0\.0\.1: \[Errno 111\]"):
+        asyncio.run(upstream._dial(ForwardingAddress("gateway.corp.test", port, "gateway.corp.test"), 4))

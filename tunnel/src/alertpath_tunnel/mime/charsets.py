@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import codecs
+import encodings
+from encodings.aliases import aliases
 
 from alertpath_tunnel.mime.errors import Ambiguous
 
@@ -22,6 +24,8 @@ _STATEFUL = ("iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_3", "iso2
 _KNOWN = frozenset(("ascii", "utf-8", *_SINGLE, *_MULTI, *_STATEFUL))
 # Labels whose text is, in practice, that of a larger charset.
 _WIDER = {"gb2312": "gbk", "shift_jis": "cp932", "euc_kr": "cp949"}
+# Codecs that a label may name. Python keeps every other name it is asked for, too, for ever.
+_CODECS = frozenset((*aliases.values(), *map(encodings.normalize_encoding, _KNOWN)))
 MARK = "\x1a"
 """What an octet that is wrong is read as (SUB of ISO 646)."""
 _MARKED = "alertpath-marked"
@@ -38,8 +42,11 @@ codecs.register_error(_MARKED, _mark)
 def lookup(label: bytes) -> str:
     """Return Python's name of the charset `label`. Raises Ambiguous for what mail does not use."""
     try:
-        name = codecs.lookup(label.decode("ascii") or "us-ascii").name
-    except (LookupError, UnicodeDecodeError, ValueError):
+        plain = encodings.normalize_encoding(label.decode("ascii").lower() or "us-ascii")
+        codec = aliases.get(plain, plain)
+        name = codecs.lookup(codec).name if codec in _CODECS else ""
+    except (LookupError, UnicodeDecodeError):
+        # Codecs of other systems are among the aliases.
         name = ""
     if name not in _KNOWN:
         raise Ambiguous("a charset that is not known")

@@ -81,7 +81,7 @@ def agreed(session: object) -> tuple[str, str] | None:
 
 def _remember(session: ssl.SSLObject | ssl.SSLSocket, name: str | None, _context: ssl.SSLContext) -> None:
     if name:
-        _asked[session] = name.lower()
+        _asked[session] = name.lower().removesuffix(".")
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Final, cast
 
 from alertpath_tunnel.config.model import Config, ForwardingAddress, Timeouts
+from alertpath_tunnel.config.names import is_address
 from alertpath_tunnel.net.runtime import NextHop, identity
 from alertpath_tunnel.net.tls import agreed
 from alertpath_tunnel.net.wire import Wire, protocol
@@ -241,6 +243,29 @@ async def connect_one(hop: NextHop, address: ForwardingAddress, config: Config) 
 
 
 async def _dial(address: ForwardingAddress, timeout: float) -> Wire:
-    async with asyncio.timeout(timeout):
-        _transport, wire = await asyncio.get_running_loop().create_connection(protocol, address.address, address.port)
-    return cast("Wire", wire)
+    """Connect to the first of the addresses behind a name that answers. Each has its share of the time: one that is
+    silent would use up that of the others."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    async with asyncio.timeout_at(deadline):
+        hosts = await _hosts(address)
+    reasons: list[str] = []
+    for place, host in enumerate(hosts):
+        try:
+            async with asyncio.timeout((deadline - loop.time()) / (len(hosts) - place)):
+                _transport, wire = await loop.create_connection(protocol, host, address.port)
+        except OSError as error:
+            if len(hosts) == 1:
+                raise
+            reasons.append(f"{host}: {str(error) or type(error).__name__}")
+        else:
+            return cast("Wire", wire)
+    raise OSError(", ".join(reasons))
+
+
+async def _hosts(address: ForwardingAddress) -> list[str]:
+    if is_address(address.address):
+        return [address.address]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address.address, address.port, type=socket.SOCK_STREAM)
+    return [str(peer[0]) for *_kind, peer in found]

@@ -175,5 +175,5 @@ def _extensions(reply: Reply) -> dict[bytes, bytes]:
         found[keyword.upper()] = parameters.strip()
     # Some servers say AUTH=PLAIN, a form older than RFC 4954.
     for keyword in [key for key in found if key.startswith(b"AUTH=")]:
-        found.setdefault(b"AUTH", keyword.removeprefix(b"AUTH="))
+        found.setdefault(b"AUTH", (keyword.removeprefix(b"AUTH=") + b" " + found[keyword]).strip())
     return found

@@ -23,6 +23,8 @@ _VALUES: Final = {
     b"SIZE": re.compile(rb"[0-9]{1,20}"),
     b"BODY": re.compile(rb"7BIT|8BITMIME", re.IGNORECASE),
     b"RET": re.compile(rb"FULL|HDRS", re.IGNORECASE),
+    # Whoever said so to the client's server, or <> (RFC 4954 5).
+    b"AUTH": re.compile(_XTEXT + rb"{1,500}"),
     b"ENVID": re.compile(_XTEXT + rb"{1,100}"),
     b"NOTIFY": re.compile(rb"NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2}", re.IGNORECASE),
     # Addresses of SMTPUTF8 stand in ORCPT as utf-8-addr-xtext, ASCII too (RFC 6533 3).

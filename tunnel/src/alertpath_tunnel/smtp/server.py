@@ -95,13 +95,14 @@ class ServerSession:
             self.reply(Reply(250, (self.policy.hostname,)))
             return
         offered = {name: b"" for name in tables.RELAYED_EXTENSIONS if name in available}
-        self.relayed = frozenset(offered)
+        mechanisms = tables.mechanisms(available.get(b"AUTH", b"")) if self.policy.auth and self.tls_active else b""
+        self.relayed = frozenset(offered) | ({b"AUTH"} if mechanisms else frozenset())
         if b"SIZE" in offered:
             offered[b"SIZE"] = b"%d" % self._size(available[b"SIZE"])
         if self.policy.tls_offered and not self.tls_active:
             offered[b"STARTTLS"] = b""
-        if self.policy.auth and self.tls_active and not self._authenticated and b"AUTH" in available:
-            offered[b"AUTH"] = available[b"AUTH"]
+        if mechanisms and not self._authenticated:
+            offered[b"AUTH"] = mechanisms
             self._lines.allow(tables.AUTH_LINE)
         self.extensions = offered
         words = [name + b" " + value if value else name for name, value in offered.items()]
@@ -207,7 +208,7 @@ class ServerSession:
 
     def _refusal(self, status: LineStatus, verb: bytes, line: bytes, argument: bytes) -> Reply | None:
         """Return the reply to a command that is refused whatever its argument says."""
-        if status is LineStatus.TOO_LONG or len(line) + 2 > tables.command_limit(verb):
+        if status is LineStatus.TOO_LONG or len(line) + 2 > tables.command_limit(verb, self.relayed):
             return tables.LINE_TOO_LONG
         if canonical.has_control(line):
             return tables.UNKNOWN_COMMAND
@@ -264,6 +265,8 @@ class ServerSession:
             case b"AUTH":
                 if not _AUTH.fullmatch(argument):
                     raise envelope.EnvelopeError(tables.BAD_SYNTAX)
+                if not tables.mechanisms(argument.split(b" ")[0]):
+                    raise envelope.EnvelopeError(tables.NO_MECHANISM)
                 return events.Auth(argument, first=True)
             case _:
                 return events.RESET

@@ -10,7 +10,7 @@ Sources are RFC 5321 unless a line names another.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -114,6 +114,7 @@ COMMAND_LINE: Final = 512
 COMMAND_ALLOWANCE: Final[Mapping[bytes, int]] = MappingProxyType({b"MAIL": 26 + 17 + 10 + 9 + 107, b"RCPT": 29 + 507})
 LONGEST_COMMAND: Final = COMMAND_LINE + max(COMMAND_ALLOWANCE.values())
 AUTH_LINE: Final = 12288  # octets of AUTH and of the answers to challenges, CRLF included (RFC 4954 4)
+AUTH_PARAMETER: Final = 500  # octets on top in MAIL, where AUTH is offered (RFC 4954 3)
 TEXT_LINE: Final = 1000  # octets, CRLF included, the stuffed dot not (4.5.3.1.6)
 REPLY_LINE: Final = 512  # octets (4.5.3.1.5); next hops are given twice that
 REPLY_LINES: Final = 100
@@ -123,7 +124,14 @@ RELAYED_EXTENSIONS: Final = (b"PIPELINING", b"SIZE", b"8BITMIME", b"SMTPUTF8", b
 
 # Parameter -> the extension that allows it.
 MAIL_PARAMETERS: Final[Mapping[bytes, bytes]] = MappingProxyType(
-    {b"SIZE": b"SIZE", b"BODY": b"8BITMIME", b"SMTPUTF8": b"SMTPUTF8", b"RET": b"DSN", b"ENVID": b"DSN"}
+    {
+        b"SIZE": b"SIZE",
+        b"BODY": b"8BITMIME",
+        b"SMTPUTF8": b"SMTPUTF8",
+        b"RET": b"DSN",
+        b"ENVID": b"DSN",
+        b"AUTH": b"AUTH",
+    }
 )
 RCPT_PARAMETERS: Final[Mapping[bytes, bytes]] = MappingProxyType({b"NOTIFY": b"DSN", b"ORCPT": b"DSN"})
 
@@ -154,6 +162,7 @@ NOT_IMPLEMENTED: Final = Reply(502, (b"5.5.1 Command not implemented",))
 OUT_OF_ORDER: Final = Reply(503, (b"5.5.1 Bad sequence of commands",))
 AUTH_ACTIVE: Final = Reply(503, (b"5.5.1 Already authenticated",))
 TLS_ACTIVE: Final = Reply(503, (b"5.5.1 TLS already active",))
+NO_MECHANISM: Final = Reply(504, (b"5.5.4 Mechanism not available",))
 TLS_FIRST: Final = Reply(530, (b"5.7.0 Must issue a STARTTLS command first",))
 TOO_MANY_RECIPIENTS: Final = Reply(452, (b"4.5.3 Too many recipients",))
 BAD_PARAMETER: Final = Reply(555, (b"5.5.4 Parameter not recognised or not available",))
@@ -241,6 +250,16 @@ def client_next(verb: bytes, state: ClientState, code: int) -> ClientState:
     return CLIENT_TRANSITIONS.get((verb, verdict), state)
 
 
+def mechanisms(words: bytes) -> bytes:
+    """Return those of the AUTH mechanisms `words` by which a client can speak for itself through us.
+
+    EXTERNAL would show the next hop our own certificate in its place (RFC 4422 A), and what ends in -PLUS is bound to
+    the TLS connection (RFC 5802 6), of which there are two.
+    """
+    kept = [word for word in words.split() if word.upper() != b"EXTERNAL" and not word.upper().endswith(b"-PLUS")]
+    return b" ".join(kept)
+
+
 def header(lines: bytes) -> tuple[bytes, bool]:
     """Return those of `lines` that belong to a message's header, and whether it may go on after them."""
     if lines.startswith(b"\r\n"):
@@ -254,6 +273,9 @@ def hops(head: bytes) -> int:
     return (b"\r\n" + head.lower()).count(b"\r\nreceived:")
 
 
-def command_limit(verb: bytes) -> int:
-    """Return the longest line of `verb` in octets, CRLF included."""
-    return AUTH_LINE if verb == b"AUTH" else COMMAND_LINE + COMMAND_ALLOWANCE.get(verb, 0)
+def command_limit(verb: bytes, extensions: Container[bytes]) -> int:
+    """Return the longest line of `verb` in octets, CRLF included, where the client was told of `extensions`."""
+    if verb == b"AUTH":
+        return AUTH_LINE
+    parameter = AUTH_PARAMETER if verb == b"MAIL" and b"AUTH" in extensions else 0
+    return COMMAND_LINE + COMMAND_ALLOWANCE.get(verb, 0) + parameter
