@@ -167,6 +167,10 @@ class View:
             ):
                 # The kernel ends the rule when there is no connection to ask.
                 return []
+            has = self.hook.iif if key.name[:3] == "iif" else self.hook.oif
+            if has == "none" and key.name in ("iiftype", "oiftype", "iifgroup", "oifgroup"):
+                # It does so, too, for the type or group of an interface where there is none.
+                return []
         boxes = [box for element in match.sure for box in self.element(keys, element, True)]
         boxes += [box for element in match.soft for box in self.element(keys, element, False)]
         return self._negated(boxes) if match.negated else boxes
@@ -316,8 +320,6 @@ class View:
             name = "" if has == "none" else override or ""
             kind = "loopback" if name == units_of.LOOPBACK else ""
             item = units_of.Class(name, (name,), (), False, kind, "default" if kind else "")
-            if has == "none" and not key.name.startswith(("iifn", "oifn")) and key.name not in ("iif", "oif"):
-                return []
             return self._decided(units_of.answers(key, wanted, item))
         if override == UNSURE:
             return self._decided(None)

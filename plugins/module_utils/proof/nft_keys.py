@@ -158,8 +158,6 @@ def _payload(inner: Mapping[str, Any]) -> Left:
     found = _PAYLOAD.get((protocol, field))
     if found is not None:
         return found
-    if protocol == "ether" and field == "type":
-        return Key("family")
     if protocol in _OF_NETWORK:
         return Opaque(f"{protocol} {field}", _OF_NETWORK[protocol])
     if protocol in _OF_TCP or protocol in _OF_LINK:

@@ -16,6 +16,8 @@ from .spans import Spans, normal
 _TOPS = {"dport": PORT_TOP, "sport": PORT_TOP, "oport": PORT_TOP, "mark": MARK_TOP, "ctmark": MARK_TOP}
 _WIDTHS = {"dport": 16, "sport": 16, "oport": 16, "mark": 32, "ctmark": 32}
 _NAMED = ("iif", "oif", "iifgroup", "oifgroup", "srctype", "dsttype")
+# What an element may have without being there for some packets only.
+_LASTING = frozenset(("val", "comment", "counter", "last"))
 Result = Union[bool, Match, Unknown]
 """What a match comes to: always true, never true, or to be decided for each packet."""
 
@@ -90,22 +92,20 @@ def match(expression: Mapping[str, Any], sets: Sets, place: Tuple[str, str]) -> 
     for left in lefts:
         if isinstance(left, Absent):
             return False
-    if len(lefts) == 1:
-        (left,) = lefts
-        if isinstance(left, Opaque):
-            return Unknown(left.what, left.family)
-        if isinstance(left, Fixed):
-            return _fixed(left, op, right, sets, place)
-    if isinstance(right, str) and right.startswith("@"):
-        name = right[1:]
-        found = sets.get(*place, name)
-        if found.changes:
-            return Unknown(
-                f"set {right}, which {found.changes}", max((key.family for key in keys_of(lefts)), default=0)
-            )
-        sure, soft = sets.elements((*place, name), lefts)
-        return _made(keys_of(lefts), sure, soft, op == "!=")
+    if len(lefts) == 1 and isinstance(lefts[0], Opaque):
+        return Unknown(lefts[0].what, lefts[0].family)
     try:
+        if len(lefts) == 1 and isinstance(lefts[0], Fixed):
+            return _fixed(lefts[0], op, right, sets, place)
+        if isinstance(right, str) and right.startswith("@"):
+            name = right[1:]
+            found = sets.get(*place, name)
+            if found.changes:
+                return Unknown(
+                    f"set {right}, which {found.changes}", max((key.family for key in keys_of(lefts)), default=0)
+                )
+            sure, soft = sets.elements((*place, name), lefts)
+            return _made(keys_of(lefts), sure, soft, op == "!=")
         if len(lefts) == 1 and isinstance(lefts[0], Key):
             return _one(lefts[0], op, right, sets.facts)
         items = right["set"] if isinstance(right, dict) and "set" in right else [right]
@@ -161,8 +161,7 @@ def _fixed(left: Fixed, op: str, right: Any, sets: Sets, place: Tuple[str, str])
         found = sets.get(*place, right[1:])
         if found.changes:
             return Unknown(f"set {right}, which {found.changes}", left.family)
-        items = [_bare(item)[0] for item in found.elements]
-        outcome = _any(left, items)
+        outcome = _any(left, found.elements)
     elif op in ("in", "!") or (op in ("==", "!=") and left.mask != -1 and isinstance(right, list)):
         outcome = _bits(left, op, right)
     elif op in ("==", "!="):
@@ -180,7 +179,11 @@ def _fixed(left: Fixed, op: str, right: Any, sets: Sets, place: Tuple[str, str])
 
 
 def _any(left: Fixed, items: Sequence[Any]) -> Optional[bool]:
-    answers = [_equal(left, item) for item in items]
+    answers = []
+    for item in items:
+        bare, fades = _bare(item)
+        answer = _equal(left, bare)
+        answers.append(None if fades and answer else answer)
     if True in answers:
         return True
     return None if None in answers else False
@@ -305,10 +308,12 @@ def _names(key: Key, right: Any, facts: Facts) -> Tuple[str, ...]:
 
 
 def _bare(item: Any) -> Tuple[Any, bool]:
-    """The value of a set's element, and whether it goes away by itself."""
+    """The value of a set's element, and whether it goes away by itself, or holds within a rate or quota only."""
     if isinstance(item, dict) and "elem" in item:
         inner = item["elem"]
-        return inner["val"], "timeout" in inner or "expires" in inner
+        return _bare(inner["val"])[0], not _LASTING.issuperset(inner)
+    if item == "*":
+        raise Unreadable("an element for everything else")
     return item, False
 
 

@@ -34,12 +34,12 @@ def nat(kind: str, body: Optional[Mapping[str, Any]], sets: Sets, place: Tuple[s
         if isinstance(where, dict) and "map" in where:
             return _mapped(kind, family, where["map"], ports, sets, place)
         if isinstance(ports, dict) and "map" in ports:
-            return Nat(Target(kind, family, _addresses(where), _ALL_PORTS))
+            return Nat(Target(kind, family, _addresses(where), _ALL_PORTS), unsure=True)
         if isinstance(where, dict) and "concat" in where:
             where, ports = where["concat"]
         return Nat(Target(kind, family, _addresses(where), _ports(ports)))
     except (Unreadable, ValueError, KeyError, TypeError):
-        return Nat(Target(kind, family, _everywhere(family), _ALL_PORTS if ports is not None else None))
+        return Nat(Target(kind, family, _everywhere(family), _ALL_PORTS if ports is not None else None), unsure=True)
 
 
 def _mapped(kind: str, family: int, body: Mapping[str, Any], ports: Any, sets: Sets, place: Tuple[str, str]) -> Nat:

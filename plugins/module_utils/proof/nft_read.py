@@ -11,8 +11,9 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from . import nft_nat
 from .facts import Facts
-from .model import Chain, Divert, Match, Notrack, Rewrite, Rule, Step, Unknown, Verdict, Vmap
-from .nft_match import Sets, Unreadable, keys_of, lefts_of, match, reader
+from .model import Chain, Divert, Key, Match, Notrack, Rewrite, Rule, SetMark, Step, Unknown, Verdict, Vmap
+from .nft_keys import Absent, Fixed, Opaque, left_of
+from .nft_match import Sets, Unreadable, keys_of, lefts_of, match, read_elements, reader
 
 FAMILIES = ("ip", "ip6", "inet", "netdev")
 ChainKey = Tuple[str, str, str, str]
@@ -40,6 +41,12 @@ _STEPS: Dict[str, Step] = {
     "connlimit": Unknown("ct count"),
     "meter": Unknown("meter"),
 }
+# What is not in every packet or at every hook.
+_PERHAPS_ABSENT = ("payload", "exthdr", "socket", "rt", "fib", "osf", "ipsec")
+_OF_LINK = ("ether", "vlan", "8021q", "8021ad", "arp")
+_TEXT_TRACKS = re.compile(r"\b(?:ct|dnat|snat|masquerade|redirect|synproxy)\b")
+_TEXT_CHANGES = re.compile(r"\b(?:set|dnat|snat|masquerade|redirect|tproxy|synproxy|fwd)\b")
+_TEXT_ADDS = re.compile(r"\b(?:add|update) @(\S+)")
 _DEVICE = re.compile(
     r"^table (\S+) (\S+) \{|^\tchain (\S+) \{|^\t\ttype \S+ hook (?:ingress|egress) devices? = ?(\{[^}]*\}|\S+)"
     r"|^\t\ttype \S+ hook (?:ingress|egress) device (\S+)",
@@ -145,6 +152,9 @@ def _devices(text: str) -> Dict[Tuple[str, str, str], Tuple[str, ...]]:
 def _changed_sets(expressions: Iterable[Any]) -> Set[str]:
     found = set()
     for item in expressions:
+        if isinstance(item, str):
+            found.update(_TEXT_ADDS.findall(item))
+            continue
         for kind in ("set", "map"):
             if kind in item and isinstance(item[kind], dict) and "op" in item[kind]:
                 found.add(str(item[kind].get(kind, item[kind].get("set", ""))).lstrip("@"))
@@ -164,6 +174,10 @@ class _Reader:
         place = (chain.family, chain.table)
         steps: List[Step] = []
         for item in body["expr"]:
+            if isinstance(item, str):
+                chain.tracks = chain.tracks or bool(_TEXT_TRACKS.search(item))
+                steps.extend(_text(item))
+                break
             ((kind, inner),) = item.items()
             if kind == "match":
                 found = match(inner, self._sets, place)
@@ -176,12 +190,12 @@ class _Reader:
                 if kind != "continue":
                     steps.append(Verdict(kind, inner["target"] if inner else ""))
                 break
-            elif kind in _TRACKING:
-                chain.tracks = True
-                steps.extend(self._other(kind, inner, place) if kind in _STEPS else ())
-            elif kind not in _WITHOUT_EFFECT:
-                chain.tracks = chain.tracks or (kind == "mangle" and "ct" in inner["key"])
-                steps.extend(self._other(kind, inner, place))
+            else:
+                if kind != "vmap" and kind not in _NAT:
+                    steps.extend(self._needs(inner, place))
+                chain.tracks = chain.tracks or kind in _TRACKING or (kind == "mangle" and "ct" in inner["key"])
+                if kind in _STEPS or (kind not in _TRACKING and kind not in _WITHOUT_EFFECT):
+                    steps.extend(self._other(kind, inner, place))
         return Rule(chain, body.get("handle"), body["expr"], tuple(steps))
 
     def _other(self, kind: str, inner: Any, place: Tuple[str, str]) -> Iterable[Step]:
@@ -200,14 +214,49 @@ class _Reader:
             return (_xtables(inner),)
         return (Unknown(f"statement {kind}"),)
 
+    def _needs(self, inner: Any, place: Tuple[str, str]) -> Iterable[Step]:
+        """What a statement looks at must be there, the element of a map too, or the kernel ends the rule."""
+        if isinstance(inner, list):
+            return [step for part in inner for step in self._needs(part, place)]
+        if not isinstance(inner, dict):
+            return ()
+        steps: List[Step] = []
+        for kind, body in inner.items():
+            if kind in _PERHAPS_ABSENT and isinstance(body, dict):
+                left = left_of({kind: body})
+                if isinstance(left, Absent):
+                    return (_NEVER,)
+                if isinstance(left, (Key, Fixed, Opaque)) and left.family:
+                    steps.append(Match((Key("family", left.family),), ((((4, 6),),),)))
+                elif kind != "payload" or body.get("protocol") in _OF_LINK:
+                    steps.append(Unknown(f"whether there is a {kind}"))
+                continue
+            if kind == "map" and isinstance(body, dict) and "key" in body:
+                steps.extend(self._element_of(body, place))
+            steps.extend(self._needs(body, place))
+        return steps
+
+    def _element_of(self, body: Mapping[str, Any], place: Tuple[str, str]) -> Iterable[Step]:
+        lefts = lefts_of(body["key"])
+        pairs, changes = self._pairs(body["data"], place)
+        try:
+            if changes:
+                raise Unreadable(changes)
+            sure, soft = read_elements(lefts, [value for value, _data in pairs], self._sets.facts)
+        except Unreadable as error:
+            return [Unknown(f"a map ({error})")]
+        return [Match(keys_of(lefts), tuple(sure), tuple(soft))]
+
+    def _pairs(self, data: Any, place: Tuple[str, str]) -> Tuple[List[Any], str]:
+        """The elements of a map, and why its content is not fixed, empty when it is."""
+        if isinstance(data, str):
+            return self._sets.get(*place, data[1:])
+        return data["set"], ""
+
     def _vmap(self, body: Mapping[str, Any], place: Tuple[str, str]) -> Iterable[Step]:
         lefts = lefts_of(body["key"])
         data = body["data"]
-        if isinstance(data, str):
-            found = self._sets.get(*place, data[1:])
-            pairs, changes = found.elements, found.changes
-        else:
-            pairs, changes = data["set"], ""
+        pairs, changes = self._pairs(data, place)
         elements = []
         read = reader(lefts, self._sets.facts)
         try:
@@ -220,6 +269,17 @@ class _Reader:
         if changes:
             return [Unknown(f"verdict map {data}, which {changes}"), Verdict("queue")]
         return [Vmap(keys_of(lefts), tuple(elements))]
+
+
+def _text(text: str) -> Iterable[Step]:
+    """What nft shows as text only, such as a chain without a name: it may do what its words tell, or not."""
+    steps: List[Step] = [Unknown("a chain without a name" if "{" in text else f"statement {text}")]
+    if _TEXT_CHANGES.search(text):
+        steps += [Rewrite(field, None) for field in ("src", "dst", "dport")]
+        steps += [SetMark(which, "unknown", 0, 0) for which in ("mark", "ctmark")]
+    if "notrack" in text:
+        steps.append(Notrack())
+    return [*steps, Vmap((), tuple(((), Verdict(name), True) for name in ("accept", "drop", "return")))]
 
 
 def _verdict(words: Mapping[str, Any]) -> Verdict:
@@ -245,7 +305,7 @@ def uses_xtables(listing: str) -> Set[Tuple[str, str]]:
     found = set()
     for item in _objects(listing):
         body = item.get("rule")
-        if body and any("xt" in part for part in body["expr"]):
+        if body and any("xt" in part for part in body["expr"] if isinstance(part, dict)):
             found.add((body["family"], body["table"]))
     return found
 

@@ -69,7 +69,9 @@ def _kept(state: State, base: str, keep: int) -> Bits:
     value, known = 0, MARK_TOP
     if base == "mark":
         value, known = state.mark
-    elif base == "unknown" or (base == "ctmark" and state.ct == EITHER):
+    elif base == "unknown":
+        return 0, 0
+    elif base == "ctmark" and state.ct == EITHER:
         known = 0
     elif base == "ctmark":
         value, known = state.ctmark

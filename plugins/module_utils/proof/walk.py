@@ -253,10 +253,13 @@ class Walk:
             for element, verdict, soft in step.elements:
                 for box in view.element(step.keys, element, not soft):
                     taken = self._taken(box, live)
-                    if taken:
+                    if taken and verdict.name == "continue":
+                        self._steps(rule, at + 1, state, taken, goes_on, back, depth)
+                    elif taken:
                         self._verdict(rule, verdict, state, taken, goes_on, back, depth)
             if live:
-                self._steps(rule, at + 1, state, live, goes_on, back, depth)
+                # The kernel ends the rule when the element is not there.
+                merge(goes_on.setdefault(state, {}), live)
             return
         if isinstance(step, Verdict):
             self._verdict(rule, step, state, rows, goes_on, back, depth)

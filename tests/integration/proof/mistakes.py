@@ -126,7 +126,7 @@ MISTAKES = {
     "what is unknown matches": Edit(
         "fold.py", "boxes = [box._replace(sure=False) for box in boxes]", "boxes = list(boxes)"
     ),
-    "elements with a timeout stay": Edit("nft_match.py", '"timeout" in inner or "expires" in inner', "False"),
+    "elements with a timeout stay": Edit("nft_match.py", "not _LASTING.issuperset(inner)", "False"),
     "a set that rules change stays": Edit(
         "nft_read.py", 'sets.changing(body["family"], body["table"], name, "rules change")', "pass"
     ),

@@ -156,7 +156,7 @@ def test_named_sets_of_all_kinds(host, hook) -> None:
         (match(pair, "@pairs", "!="), NO),
         (match(pair, {"set": [{"concat": [THERE, 26]}, {"concat": [HERE, 25]}]}), NO),
         ({"vmap": {"key": TARGET, "data": "@verdicts"}}, YES),
-        ({"vmap": {"key": SOURCE, "data": "@verdicts"}}, YES),
+        ({"vmap": {"key": SOURCE, "data": "@verdicts"}}, NO),
     ):
         update = [{"set": {"op": "add", "elem": SOURCE, "set": "@changing"}}]
         chains = {"c": (hook("output"), [update, [expr, {"drop": None}]])}
@@ -265,3 +265,30 @@ def test_what_was_not_analysed_is_not_answered(host, hook, arguments, word) -> N
     analysis = analyse(host({"c": (hook("output"), [])}), [25], ["egress"])
     with pytest.raises(ValueError, match=word):
         analysis.decide(*arguments)
+
+
+def test_a_chain_without_a_name_is_unknown(host: Any, hook: Any) -> None:
+    text = "jump {\n\t\t\tip saddr 10.0.0.0/8 accept\n\t\t\tdrop\n\t\t}"
+    analysis = analyse(host({"c": (hook("output"), [[match(PORT, 25), text]])}), [25, 26])
+    told = [analysis.decide("egress", HERE, THERE, port) for port in (25, 26)]
+    assert [(one.may, one.must) for one in told] == [(True, False), (True, True)]
+    assert "a chain without a name" in {item.what for item in analysis.unmodelled}
+
+
+@pytest.mark.parametrize("words", ["dnat to 10.0.0.1", "redirect to :2525"])
+def test_a_chain_without_a_name_may_lead_elsewhere(words: str, host: Any, hook: Any) -> None:
+    chains = {"c": (hook("output", kind="nat", prio=-100), [[f"jump {{\n\t{words}\n}}"]])}
+    assert analyse(host(chains), [25]).decide("egress", HERE, THERE, 25).intercepted == "may"
+
+
+def test_a_set_that_a_chain_without_a_name_changes_is_unknown(host: Any, hook: Any) -> None:
+    sets = [{"name": "s", "type": "ipv4_addr", "elem": []}]
+    chains = {"c": (hook("output"), [["jump {\n\tadd @s { ip daddr }\n}"], [match(TARGET, "@s"), {"drop": None}]])}
+    told = analyse(host(chains, sets), [25]).decide("egress", HERE, THERE, 25)
+    assert (told.may, told.must) == (True, False)
+
+
+def test_nat_by_a_map_of_ports_may_not_happen(host: Any, hook: Any) -> None:
+    ports = {"map": {"key": PORT, "data": {"set": [[587, 2525]]}}}
+    chains = {"c": (hook("output", kind="nat", prio=-100), [[{"redirect": {"port": ports}}]])}
+    assert analyse(host(chains), [25]).decide("egress", HERE, THERE, 25).intercepted != "must"
