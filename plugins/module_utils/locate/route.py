@@ -28,6 +28,12 @@ class Route(NamedTuple):
     """The destination is an address of this host."""
 
 
+def is_own(address: str) -> bool:
+    """Whether *address* is one of this host's."""
+    route = route_to(socket.AF_INET6 if ":" in address else socket.AF_INET, address, None)
+    return route is not None and route.local
+
+
 def scope_of(address: Tuple[Any, ...]) -> int:
     """Return the index of the interface that a socket address names, 0 when it names none."""
     return int(address[3]) if len(address) > 3 else 0

@@ -25,7 +25,7 @@ from .model import (
 )
 from .own_host import departure, swallows, translates
 from .path import Path, answered_at, from_destination, last_seen
-from .route import route_to, scope_of
+from .route import is_own, route_to, scope_of
 from .trace import Control, as_report, best, candidates, follow, further, trace
 from .volley import PATIENT, QUICK, Pace, fire
 from .way_back import arriving_ttl
@@ -65,7 +65,7 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     others: List[Shot] = []
     if known is None:
         others = [shot for shot in candidates(base, ports) if shot.udp or shot.address[1] != base.address[1]]
-    target, *replies = _first_volley(base, others, destination)
+    target, *replies = (_by_one_name(reply, own) for reply in _first_volley(base, others, destination))
     seen = Evidence(destination, target, own, route.gateway if route else None)
     if _settled(seen):
         return _with_own_rule(seen, base, interface)
@@ -96,6 +96,12 @@ def _first_volley(base: Shot, others: List[Shot], destination: str) -> List[Repl
         return (0 in replies and open_control) or (seconds >= QUICK.window and (alive or 0 in replies or not others))
 
     return fire([base, *others], PATIENT, enough)
+
+
+def _by_one_name(reply: Reply, own: Optional[str]) -> Reply:
+    """Let what this host itself says bear the address it sends from; Linux may say it by another one."""
+    said_here = reply.kind in (UNREACHABLE, PROBLEM) and reply.device is not None and is_own(reply.device)
+    return reply._replace(device=own) if said_here else reply
 
 
 def _settled(seen: Evidence) -> bool:
