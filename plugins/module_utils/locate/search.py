@@ -25,7 +25,7 @@ from .model import (
 )
 from .own_host import departure, swallows, translates
 from .path import Path, answered_at, from_destination, last_seen
-from .route import is_own, route_to, scope_of
+from .route import Route, is_own, route_to, scope_of
 from .trace import Control, as_report, best, candidates, follow, further, trace
 from .volley import PATIENT, QUICK, Pace, fire
 from .way_back import arriving_ttl
@@ -58,8 +58,7 @@ def search(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Verdict:
 def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     destination = base.address[0].partition("%")[0]
     own = source_address(base)
-    source = base.source[0].partition("%")[0] if base.source else None
-    route = route_to(base.family, destination, source, scope_of(base.address))
+    route = _route(base)
     interface = route.interface if route else None
     known = controls.known()
     others: List[Shot] = []
@@ -76,6 +75,8 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
             # A neighbour that is not there answers no port, so what is said of one holds for the other.
             return replace(seen, target=said)
         known = controls.get(lambda: follow(shot, reply, destination))
+    if _route(known.shot) != route:  # this host sends the two different ways, which nothing can be compared of
+        known = Control(known.shot, None, {}, None)
     seen = replace(seen, control=known.reply, control_hops=known.hops, control_back=known.back)
     length = Path(seen).claimed
     hops = trace(base, length)
@@ -85,6 +86,12 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     if target.kind == SILENT:
         return _compared(seen, base, known)
     return _weighed(_with_named_hops(seen, base), base, known, interface)
+
+
+def _route(shot: Shot) -> Optional[Route]:
+    source = shot.source[0].partition("%")[0] if shot.source else None
+    address, port = shot.address[0].partition("%")[0], shot.address[1]
+    return route_to(shot.family, address, source, scope_of(shot.address), port, shot.udp)
 
 
 def _first_volley(base: Shot, others: List[Shot], destination: str) -> List[Reply]:

@@ -54,13 +54,12 @@ class Alive:
         """Return the questions that ask each of *endpoints* for a sign of life; *way* tells how they leave."""
         asked: List[Question] = []
         for endpoint in {place(endpoint): endpoint for endpoint in endpoints}.values():
-            out = way(endpoint)
-            if out.own:
+            if way(endpoint).own:
                 self._own.add(place(endpoint))
                 self._there.add(place(endpoint))
             for port in ports:
-                address = (endpoint.address[0], port, *endpoint.address[2:])
-                asked.append(Question(endpoint._replace(address=address), patient=True, interface=out.interface))
+                there = endpoint._replace(address=(endpoint.address[0], port, *endpoint.address[2:]))
+                asked.append(Question(there, patient=True, interface=way(there).interface))
         return asked
 
     def control(self, question: Question, finding: Finding) -> None:
