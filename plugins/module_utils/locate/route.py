@@ -16,7 +16,7 @@ _GET_ROUTE = 26
 _NEW_ROUTE = 24
 _REQUEST = 1
 _LOCAL = 2
-_DESTINATION, _SOURCE, _INTERFACE, _GATEWAY, _VIA = 1, 2, 4, 5, 18
+_DESTINATION, _SOURCE, _INTERFACE, _GATEWAY, _VIA, _PROTOCOL, _PORT = 1, 2, 4, 5, 18, 27, 29
 
 
 class Route(NamedTuple):
@@ -28,13 +28,19 @@ class Route(NamedTuple):
     """The destination is an address of this host."""
 
 
+def is_own(address: str) -> bool:
+    """Whether *address* is one of this host's."""
+    route = route_to(socket.AF_INET6 if ":" in address else socket.AF_INET, address, None)
+    return route is not None and route.local
+
+
 def scope_of(address: Tuple[Any, ...]) -> int:
     """Return the index of the interface that a socket address names, 0 when it names none."""
     return int(address[3]) if len(address) > 3 else 0
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", len(value) + 4, kind) + value
+    return struct.pack("=HH", len(value) + 4, kind) + value + b"\0" * (-len(value) % 4)
 
 
 def _attributes(data: bytes) -> Dict[int, bytes]:
@@ -69,10 +75,13 @@ def parse(message: bytes) -> Optional[Route]:
     return Route(gateway, interface, kind == _LOCAL)
 
 
-def route_to(family: int, destination: str, source: Optional[str], scope: int = 0) -> Optional[Route]:
+def route_to(
+    family: int, destination: str, source: Optional[str], scope: int = 0, port: int = 0, udp: bool = False
+) -> Optional[Route]:
     """Return the route to *destination*; None when there is none, or the kernel cannot be asked.
 
     *scope*: the index of the interface that a link-local address is on; other links may have the same address.
+    *port*, *udp*: what is sent there, for rules of routing may look at that, too (Linux 4.18).
     """
     bits = 32 if family == socket.AF_INET else 128
     wanted = _attribute(_DESTINATION, socket.inet_pton(family, destination))
@@ -80,6 +89,9 @@ def route_to(family: int, destination: str, source: Optional[str], scope: int = 
         wanted += _attribute(_SOURCE, socket.inet_pton(family, source))
     if scope:
         wanted += _attribute(_INTERFACE, struct.pack("=I", scope))
+    if port:
+        wanted += _attribute(_PROTOCOL, struct.pack("=B", socket.IPPROTO_UDP if udp else socket.IPPROTO_TCP))
+        wanted += _attribute(_PORT, struct.pack("!H", port))
     body = _ROUTE.pack(family, bits, bits if source is not None else 0, 0, 0, 0, 0, 0, 0) + wanted
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:

@@ -25,7 +25,7 @@ from .model import (
 )
 from .own_host import departure, swallows, translates
 from .path import Path, answered_at, from_destination, last_seen
-from .route import route_to, scope_of
+from .route import Route, is_own, route_to, scope_of
 from .trace import Control, as_report, best, candidates, follow, further, trace
 from .volley import PATIENT, QUICK, Pace, fire
 from .way_back import arriving_ttl
@@ -58,14 +58,13 @@ def search(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Verdict:
 def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     destination = base.address[0].partition("%")[0]
     own = source_address(base)
-    source = base.source[0].partition("%")[0] if base.source else None
-    route = route_to(base.family, destination, source, scope_of(base.address))
+    route = _route(base)
     interface = route.interface if route else None
     known = controls.known()
     others: List[Shot] = []
     if known is None:
         others = [shot for shot in candidates(base, ports) if shot.udp or shot.address[1] != base.address[1]]
-    target, *replies = _first_volley(base, others, destination)
+    target, *replies = (_by_one_name(reply, own) for reply in _first_volley(base, others, destination))
     seen = Evidence(destination, target, own, route.gateway if route else None)
     if _settled(seen):
         return _with_own_rule(seen, base, interface)
@@ -76,6 +75,8 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
             # A neighbour that is not there answers no port, so what is said of one holds for the other.
             return replace(seen, target=said)
         known = controls.get(lambda: follow(shot, reply, destination))
+    if _route(known.shot) != route:  # this host sends the two different ways, which nothing can be compared of
+        known = Control(known.shot, None, {}, None)
     seen = replace(seen, control=known.reply, control_hops=known.hops, control_back=known.back)
     length = Path(seen).claimed
     hops = trace(base, length)
@@ -87,6 +88,12 @@ def _gather(base: Shot, ports: Tuple[int, ...], controls: Controls) -> Evidence:
     return _weighed(_with_named_hops(seen, base), base, known, interface)
 
 
+def _route(shot: Shot) -> Optional[Route]:
+    source = shot.source[0].partition("%")[0] if shot.source else None
+    address, port = shot.address[0].partition("%")[0], shot.address[1]
+    return route_to(shot.family, address, source, scope_of(shot.address), port, shot.udp)
+
+
 def _first_volley(base: Shot, others: List[Shot], destination: str) -> List[Reply]:
     """Ask for everything at once; longer where nothing at all answers, for the sake of absent neighbours."""
 
@@ -96,6 +103,12 @@ def _first_volley(base: Shot, others: List[Shot], destination: str) -> List[Repl
         return (0 in replies and open_control) or (seconds >= QUICK.window and (alive or 0 in replies or not others))
 
     return fire([base, *others], PATIENT, enough)
+
+
+def _by_one_name(reply: Reply, own: Optional[str]) -> Reply:
+    """Let what this host itself says bear the address it sends from; Linux may say it by another one."""
+    said_here = reply.kind in (UNREACHABLE, PROBLEM) and reply.device is not None and is_own(reply.device)
+    return reply._replace(device=own) if said_here else reply
 
 
 def _settled(seen: Evidence) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set,
 
 from . import verdict
 from .job import Question
-from .model import ANSWERED, NO_ROUTE, REFUSED, Endpoint, Finding
+from .model import ANSWERED, NO_ROUTE, OPEN, REFUSED, SHUT, Endpoint, Evidence, Finding
 from .names import written
 from .way_out import WayOut
 
@@ -47,6 +47,7 @@ class Alive:
         """Where a control port was reset."""
         self._rejecting: Set[Place] = set()
         """Where a port was rejected in the destination's own name."""
+        self._connected: Set[Endpoint] = set()
 
     def controls(
         self, endpoints: Iterable[Endpoint], ports: Sequence[int], way: Callable[[Endpoint], WayOut]
@@ -54,13 +55,12 @@ class Alive:
         """Return the questions that ask each of *endpoints* for a sign of life; *way* tells how they leave."""
         asked: List[Question] = []
         for endpoint in {place(endpoint): endpoint for endpoint in endpoints}.values():
-            out = way(endpoint)
-            if out.own:
+            if way(endpoint).own:
                 self._own.add(place(endpoint))
                 self._there.add(place(endpoint))
             for port in ports:
-                address = (endpoint.address[0], port, *endpoint.address[2:])
-                asked.append(Question(endpoint._replace(address=address), patient=True, interface=out.interface))
+                there = endpoint._replace(address=(endpoint.address[0], port, *endpoint.address[2:]))
+                asked.append(Question(there, patient=True, interface=way(there).interface))
         return asked
 
     def control(self, question: Question, finding: Finding) -> None:
@@ -72,14 +72,14 @@ class Alive:
                 self._resetting.add(where)
         elif where not in self._silent or finding.outcome == NO_ROUTE:
             self._silent[where] = finding
-        self._seen(where, finding)
+        self._seen(question.endpoint, finding)
 
     def target(self, endpoint: Endpoint, finding: Finding) -> None:
         """Take what a target did, whose reset this host's own rules may have sent."""
         where = place(endpoint)
         if verdict.is_sign_of_life(finding, outside=False):
             self._answered(where)
-        self._seen(where, finding)
+        self._seen(endpoint, finding)
 
     def _answered(self, where: Place) -> None:
         """Note that something answered; what this host says to itself is no sign of its network."""
@@ -89,8 +89,10 @@ class Alive:
         if not mine and not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             self._families.add(family(address))
 
-    def _seen(self, where: Place, finding: Finding) -> None:
+    def _seen(self, endpoint: Endpoint, finding: Finding) -> None:
+        where = place(endpoint)
         if finding.outcome in ANSWERED:
+            self._connected.add(endpoint)
             self._answered(where)
             self._there.add(where)
         elif verdict.rejects_itself(finding, where[1]):
@@ -102,6 +104,12 @@ class Alive:
         where = place(endpoint)
         lives = where in self._answering
         return verdict.settle(finding, lives, None if lives else self._silent.get(where))
+
+    def blocks(self, endpoint: Endpoint, finding: Finding) -> Finding:
+        """Read the *finding* of what should be blocked again: one connection in the whole run shows that it is not."""
+        if finding.outcome in SHUT and endpoint in self._connected:
+            return Finding(OPEN, Evidence("connected, though not each time that it was tried"))
+        return finding
 
     def level(self, endpoint: Endpoint, finding: Finding) -> str:
         """Return the strongest positive control there is for *finding* on the path to *endpoint*."""

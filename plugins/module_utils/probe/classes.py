@@ -230,4 +230,5 @@ def _unseen(name: str, finding: Finding, destination_lives: bool) -> List[str]:
 
 def _either(evidence: model.Evidence) -> bool:
     """Whether the ICMP error is one that both routing and filtering send (host or network unreachable)."""
-    return (evidence.icmp_type, evidence.icmp_code) in {(3, 0), (3, 1), (1, 0), (1, 3)}
+    v6 = ":" in (evidence.device or "")
+    return (evidence.icmp_type, evidence.icmp_code) in ({(1, 0), (1, 3)} if v6 else {(3, 0), (3, 1)})

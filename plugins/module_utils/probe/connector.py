@@ -12,7 +12,7 @@ import errno
 import socket
 from typing import List, Optional
 
-from ..locate.route import scope_of
+from ..locate.route import is_own, scope_of
 from .classify import EXHAUSTED, from_errno, from_icmp, from_silence
 from .icmp import IP_RECVERR, IPV6_RECVERR, IcmpError
 from .lines import Dialled, Schedule
@@ -97,7 +97,9 @@ class Connector:
 
     def _first_decisive(self, errors: List[IcmpError], own_address: Optional[str]) -> Optional[Finding]:
         for error in errors:
-            finding = from_icmp(error, own_address)
+            # Linux speaks of a connection from a second address of a network by the first one.
+            own = error.device == own_address or is_own(error.device)
+            finding = from_icmp(error, error.device if own else own_address)
             if finding is not None:
                 return finding
         return None

@@ -258,6 +258,7 @@ def _judge(lines: Sequence[_Line], seen: Sequence[Answer], alive: Alive, setting
         if line.endpoint is not None:
             answer = answer._replace(finding=alive.settle(line.endpoint, answer.finding))
             if line.target.expect == BLOCKED:
+                answer = answer._replace(finding=alive.blocks(line.endpoint, answer.finding))
                 level = alive.level(line.endpoint, answer.finding)
         depth = CONNECT if line.target.expect != ALLOWED else line.target.depth or settings.depth
         control = level or verdict.NO_CONTROL

@@ -102,6 +102,7 @@ BY_CLASS: Dict[str, str] = {
 
 BY_TLS_ERROR: Dict[str, str] = {
     "version": "the server and this probe have no version of TLS in common: turn TLS 1.2 or 1.3 on at the server",
+    "no_tls": "what answers speaks no TLS where it is due: read the server's log, then look for a device that meddles",
     "no_common_cipher": "the two sides have no cipher in common, or the server has no certificate: read its log",
     "interrupted": "the handshake stops midway: read the server's log, then look at the path's MTU and at inspection",
     "injection": "something adds clear text behind STARTTLS: look for a device that meddles, then at the server",

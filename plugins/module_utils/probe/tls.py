@@ -34,7 +34,7 @@ _VERIFY_CODES = {
 ABOUT_CERTIFICATE = frozenset({*_VERIFY_CODES.values(), "certificate"})
 """The reasons that are about the server's certificate."""
 _REASONS = {
-    "WRONG_VERSION_NUMBER": "version",
+    "WRONG_VERSION_NUMBER": "no_tls",  # what came is no record of any version
     "UNSUPPORTED_PROTOCOL": "version",
     "TLSV1_ALERT_PROTOCOL_VERSION": "version",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "no_common_cipher",

@@ -37,7 +37,8 @@ def can_bind() -> bool:
 def way_out(endpoint: Endpoint, bound: bool) -> WayOut:
     """Return the way to *endpoint*; *bound*: sockets may be bound."""
     source = endpoint.source[0].partition("%")[0] if endpoint.source else None
-    route = route_to(endpoint.family, endpoint.address[0].partition("%")[0], source, scope_of(endpoint.address))
+    address, port = endpoint.address[0].partition("%")[0], endpoint.address[1]
+    route = route_to(endpoint.family, address, source, scope_of(endpoint.address), port)
     if route is None:
         return WayOut(None, False)
     return WayOut(route.interface if bound and not route.local else None, route.local)

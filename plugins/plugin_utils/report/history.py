@@ -58,7 +58,7 @@ def read(text: str) -> History:
         if data["version"] != _VERSION:
             return History(problem=f"the history is of version {data['version']!r}, this reads version {_VERSION}")
         runs = tuple(_run(item) for item in data["runs"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return History(problem=f"the history could not be read ({type(error).__name__}); it begins anew")
     return History(runs)
 

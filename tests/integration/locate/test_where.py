@@ -260,3 +260,30 @@ def test_a_search_that_finds_no_time_says_so() -> None:
         world.down()
     assert (verdict["answer"], verdict["device"], verdict["neighbours"]) == ("cannot_tell", None, [])
     assert "not looked at" in verdict["text"]
+
+
+def test_rules_of_routing_by_port_are_this_hosts_own_knowledge() -> None:
+    """This host sends one port by another router than all others, whose routers say nothing of that way."""
+    topology = Topology(base=57, links=[("s", "r1"), ("r1", "d"), ("s", "r2"), ("r2", "d")], path=["s", "r2", "d"])
+    world = World(topology, f"ap-where-57-{os.getpid()}")
+    rules = "table inet t {\nchain n {\ntype nat hook prerouting priority -100\ntcp dport 25 redirect to :2525\n}\n}\n"
+    try:
+        world.up()
+        world.nft("r2", rules)
+        world.listen("r2", [2525])
+        world.listen("d", [CONTROL])
+        asked = []
+        for version in (4, 6):
+            gateway = topology.facing(version, "r2", "s")
+            world.inside("s", "ip", f"-{version}", "route", "add", "default", "via", gateway, "table", "77")
+            world.inside("s", "ip", f"-{version}", "rule", "add", "ipproto", "tcp", "dport", "25", "lookup", "77")
+            destination = topology.facing(version, "d", "r1")
+            asked.append({"destination": destination, "port": 25, "source": None, "control_ports": [CONTROL]})
+        verdicts = world.locate("s", asked, 2, False)["verdicts"]
+    finally:
+        world.down()
+    for version, verdict in zip((4, 6), verdicts, strict=True):
+        gateway = topology.facing(version, "r2", "s")
+        named = verdict["neighbours"] or [verdict["device"]]
+        assert {"hop": 1, "address": gateway, "role": "router"} in named, verdict["text"]
+        assert topology.facing(version, "r1", "s") not in {device["address"] for device in named}, verdict["text"]

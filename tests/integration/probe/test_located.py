@@ -125,6 +125,28 @@ def test_missing_route_is_this_hosts_own_matter(rows) -> None:
     assert (where["answer"], where["how"], where["device"]["role"]) == ("exact", "refuses to send", "own host")
 
 
+@BOTH
+def test_second_address_of_this_host_is_no_router(network: Network, version: int) -> None:
+    """Linux answers a connection from a second address of a network in the name of the first."""
+    source = {4: "10.91.1.20", 6: "fd91:1::20"}[version]
+    targets = [
+        {"destination": destination, "port": port, "source": source, "expect": "blocked"}
+        for destination, port in ((network.server[version], 3002), (network.absent[version], 25))
+    ]
+    network.ip(network.names["client"], "address", "add", f"{source}/{24 if version == 4 else 64}", "dev", "eth0")
+    network.nft("client", CLIENT)
+    try:
+        rule, absent = network.probe(targets, locate="all")["rows"]
+    finally:
+        network.nft("client", "")
+        network.ip(network.names["client"], "address", "del", f"{source}/{24 if version == 4 else 64}", "dev", "eth0")
+    assert (rule["class"], absent["class"]) == ("own_rule", "no_neighbour")
+    assert rule["where"]["own_rule"] == "blocked_egress in table inet alertpath"
+    for row in (rule, absent):
+        assert row["evidence"]["text"].startswith("this host answered")
+        assert row["where"]["device"] == {"hop": 0, "address": source, "role": "own host"}
+
+
 def test_short_budget_is_told_and_nothing_is_searched_by_default(network: Network, world: World) -> None:
     targets = [{"destination": network.server[4], "port": port, "expect": "allowed"} for port in range(3100, 3120)]
     rows = network.probe(targets, depth="connect", locate="differences", locate_budget=1.0)["rows"]

@@ -12,6 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 ONE_HOST = "all: {hosts: {vault1: {ansible_connection: local}}}\n"
+TWO_HOSTS = "all: {hosts: {vault1: {ansible_connection: local}, other: {ansible_connection: local}}}\n"
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ ONE_HOST = "all: {hosts: {vault1: {ansible_connection: local}}}\n"
         ("", ()),
         (None, ()),  # a mistyped file
         (ONE_HOST, ("-e", "smtp_hosts=no_such_group")),
+        (TWO_HOSTS, ("-e", "smtp_hosts=vault1", "--limit", "other")),
     ],
 )
 def test_no_host_is_no_success(tmp_path: Path, inventory: str | None, more: tuple[str, ...]) -> None:
@@ -31,6 +33,12 @@ def test_no_host_is_no_success(tmp_path: Path, inventory: str | None, more: tupl
 @pytest.mark.parametrize("hosts", ["vault1", "vault*,!vault2", ["vault1", "vault2"]])
 def test_pattern_and_list_of_hosts_are_taken(tmp_path: Path, hosts: str | list[str]) -> None:
     done = verify(tmp_path, ONE_HOST, "-e", json.dumps({"smtp_hosts": hosts}))
+    assert "no host" not in done.stdout
+    assert "missing required arguments: smtp_policy" in done.stdout
+
+
+def test_limit_to_a_host_that_is_to_be_looked_at_is_taken(tmp_path: Path) -> None:
+    done = verify(tmp_path, TWO_HOSTS, "-e", "smtp_hosts=vault1", "--limit", "vault1")
     assert "no host" not in done.stdout
     assert "missing required arguments: smtp_policy" in done.stdout
 

@@ -136,3 +136,18 @@ def test_role_fails_when_the_recipient_is_refused(network: Network, world: World
     assert {(row["outcome"], row["class"]) for row in allowed(evidence)} == {("mail_refused", "recipient_refused")}
     assert "correct the recipient" in said
     assert "unknown &lt;b&gt;" in (tmp_path / "report.html").read_text()
+
+
+def test_run_in_which_every_probe_fails_leaves_no_earlier_result(
+    network: Network, world: World, heard: Path, tmp_path: Path
+) -> None:
+    """Else the page of the day before would still say that everything is as declared."""
+    assert verify(network, world, tmp_path)[0] == 0
+    code, said, evidence = verify(network, world, tmp_path, path_verification_ca="-----BEGIN CERTIFICATE-----")
+    assert code != 0, said
+    assert evidence["passed"] is False
+    (missing,) = evidence["missing"]
+    assert missing["host"] == "vault1"
+    assert "ca_pem" in missing["reason"]
+    assert "everything is as declared" not in (tmp_path / "report.html").read_text().partition("History")[0]
+    assert "ca_pem" in (tmp_path / "junit.xml").read_text()

@@ -32,6 +32,19 @@ def asked(network: Network, *targets: dict[str, Any], **settings: Any) -> list[d
     return network.probe([{"expect": "blocked", "port": 25, **target} for target in targets], **settings)["rows"]
 
 
+@BOTH
+def test_port_that_takes_one_connection_of_many_is_not_blocked(network: Network, world: World, version: int) -> None:
+    """The first SYN is that of the control port, which the rule lets pass."""
+    rule = "tcp dport 22 tcp flags syn limit rate over 1/minute burst 1 packets drop"
+    network.nft("router", chain("router", rule))
+    try:
+        (row,) = asked(network, {"destination": network.server[version], "port": 22}, control_ports=[22])
+    finally:
+        network.nft("router", "")
+    assert told(row) == ("open", "destination", "fail")
+    assert "not each time" in row["reason"]
+
+
 def told(row: dict[str, Any]) -> tuple[str, str, str]:
     return row["outcome"], row["control"], row["verdict"]
 

@@ -117,3 +117,17 @@ def test_no_run_without_an_answer_of_its_own_makes_an_address_somebodys(
     assert (made.level(end(FAR), RESET) == verdict.DESTINATION) == (outcome in model.ANSWERED)
     judged = verdict.judge("blocked", "connect", found("filtered"), made.level(end(FAR), RESET), True, True)
     assert (judged.verdict == "pass") == (outcome in model.ANSWERED)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_one_connection_in_the_run_shows_that_nothing_blocks(outcome: str) -> None:
+    """A limit of a rate lets one SYN through and drops the next."""
+    made = Alive()
+    (question,) = made.controls([end(FAR)], (25,), lambda _endpoint: OUTSIDE)
+    made.control(question, found("open"))
+    made.target(end(NEAR), found("wrong_server"))
+    for address in (FAR, NEAR):
+        read = made.blocks(end(address), found(outcome))
+        assert read.outcome == ("open" if outcome in model.SHUT else outcome)
+        assert made.blocks(end(address, 587), found(outcome)) == found(outcome)
+        assert made.blocks(end(address, source=None), found(outcome)) == found(outcome)

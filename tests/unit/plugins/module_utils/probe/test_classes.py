@@ -109,6 +109,14 @@ def test_silence_of_a_living_destination_leaves_less_open() -> None:
     assert len(alone) == len(living) + 1
 
 
+@pytest.mark.parametrize("said", [(4, 11, 0), (6, 3, 0), (6, 3, 1)])
+def test_loop_leaves_nothing_open_of_rules_and_routes(said: tuple[int, int, int]) -> None:
+    """Type 3 is "unreachable" in ICMP, and "time exceeded" in ICMPv6."""
+    device = "192.0.2.1" if said[0] == 4 else "2001:db8::1"
+    loop = found("no_route", device=device, icmp_type=said[1], icmp_code=said[2], kind="unreachable")
+    assert classes.classify(loop, "connect").cannot_tell == ()
+
+
 @pytest.mark.parametrize("outcome", ["rejected", "no_route"])
 def test_device_that_is_not_known_is_said(outcome: str) -> None:
     assert any("which device" in text for text in classes.classify(found(outcome), "connect").cannot_tell)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.alertpath.smtp.plugins.module_utils.probe import classes, model, remedies, verdict
+from ansible_collections.alertpath.smtp.plugins.module_utils.probe import classes, model, remedies, tls, verdict
 from ansible_collections.alertpath.smtp.plugins.module_utils.probe.model import Evidence, Finding
 
 OUTCOMES = sorted((model.ANSWERED | model.SHUT | model.NOT_RUN) - {model.OPEN})
@@ -23,6 +23,23 @@ def test_failed_handshake_blames_no_certificate_unless_it_is_one(error: str) -> 
     assert text != remedies.BY_CLASS[model.TLS_FAILED]
     late = remedies.remedy("allowed", failed, classes.CLOSED_AFTER_ACCEPT, verdict.FAIL)
     assert late == remedies.BY_CLASS[classes.CLOSED_AFTER_ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"500 5.5.1 unknown command\r\n", "no_tls"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "version"),  # the alert protocol_version
+    ],
+)
+def test_clear_text_in_place_of_tls_is_no_matter_of_versions(said: bytes, reason: str) -> None:
+    client = tls.TlsClient(tls.describing_context(), "mail.corp.test")
+    client.handshake()
+    client.receive(said)
+    with pytest.raises(tls.TlsFailure) as caught:
+        client.handshake()
+    assert caught.value.reason == reason
+    assert caught.value.reason in remedies.BY_TLS_ERROR
 
 
 @pytest.mark.parametrize("error", ["expired", "untrusted", "certificate", None])

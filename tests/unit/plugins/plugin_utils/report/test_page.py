@@ -142,7 +142,11 @@ def test_history_says_what_changed_and_stays_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", ["{", "[]", "null", '{"version": 9}', '{"version": 1, "runs": [{}]}', "[" * 100_000, "\0"]
+    "broken",
+    [
+        *("{", "[]", "null", '{"version": 9}', '{"version": 1, "runs": [{}]}', "[" * 100_000, "\0"),
+        '{"version": 1, "runs": [{"at": "", "digest": "", "passed": true, "rows": 1e9999, "differ": []}]}',
+    ],
 )
 def test_a_broken_history_is_said_and_begins_anew(broken: str) -> None:
     assert "Earlier runs are missing" in matrix_html(evidence(), None, broken)
