@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from typing import Any
 
 from ..policy.addresses import Block
@@ -41,7 +42,11 @@ def azure_group(
                 f"does not leave room for {len(mine) + 1} {spelt} rules between {_FIRST} and {_LAST}",
                 "begin lower, or use zones that hold more addresses",
             )
-        rules += [_allow(flow, spelt, priority + number, findings) for number, flow in enumerate(mine)]
+        given: Counter[tuple[str, int]] = Counter()
+        for number, flow in enumerate(mine):
+            name = _name(flow.way.id, spelt, flow.version, given[flow.way.id, flow.version])
+            given[flow.way.id, flow.version] += 1
+            rules.append(_allow(flow, name, spelt, priority + number, findings))
         rules.append(_deny(spelt, last, smtp))
     warnings = []
     if len(rules) > _RULES:
@@ -49,14 +54,14 @@ def azure_group(
     return {"name": holder.name, "kind": holder.kind, "securityRules": rules, "warnings": warnings}
 
 
-def _allow(flow: Flow, direction: str, priority: int, findings: Findings) -> dict[str, Any]:
+def _allow(flow: Flow, name: str, direction: str, priority: int, findings: Findings) -> dict[str, Any]:
     near, far = ("source", "destination") if flow.direction == EGRESS else ("destination", "source")
     if len(flow.own) + len(flow.peers) > _PREFIXES:
         message = f"makes a rule of more than {_PREFIXES} addresses and ranges"
         findings.error(flow.way.id, flow.direction, None, message, "use networks in the policy")
     way = flow.way
     return {
-        "name": _name(way.id, direction, flow.version),
+        "name": name,
         "properties": {
             "protocol": "Tcp",
             "sourcePortRange": "*",
@@ -98,12 +103,16 @@ def _ports(ports: tuple[int, ...]) -> dict[str, Any]:
     return {"destinationPortRange": texts[0]} if len(texts) == 1 else {"destinationPortRanges": texts}
 
 
-def _name(path: str, direction: str, version: int) -> str:
-    """At most 80 of letters, digits, `_`, `.` and `-`, with a letter first and a digit last; unique in the group."""
+def _name(path: str, direction: str, version: int, turn: int) -> str:
+    """At most 80 of letters, digits, `_`, `.` and `-`, with a letter first and a digit last; unique in the group.
+
+    *turn* counts the rules before it with the same id: LAN gateways of the same routers and mode share theirs.
+    """
     suffix = f"-v{version}"
     prefix = f"smtp-{direction}-"
     slug = re.sub(r"[^A-Za-z0-9_.-]", "-", path)
     room = _NAME - len(prefix) - len(suffix)
     if slug != path or len(slug) > room or slug != slug.lower():
-        slug = f"{slug[: room - 7]}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+        unique = f"{path}#{turn}" if turn else path
+        slug = f"{slug[: room - 7]}-{hashlib.sha256(unique.encode()).hexdigest()[:6]}"
     return f"{prefix}{slug}{suffix}"

@@ -217,6 +217,7 @@ class _Names:
     def __init__(self, ids: Iterable[str], longest: int) -> None:
         self._longest = longest - len("-v4")
         self._seen = Counter(name.casefold() for name in set(ids))
+        self._given: Counter[tuple[str, str]] = Counter()
 
     @staticmethod
     def _slug(name: str) -> str:
@@ -224,8 +225,12 @@ class _Names:
         return slug if slug[:1].isalpha() else f"p{slug}"
 
     def of(self, name: str, suffix: str) -> str:
+        # LAN gateways of the same routers and mode share their id.
+        turn = self._given[name, suffix]
+        self._given[name, suffix] += 1
         slug = self._slug(name)
         if slug != name or len(slug) > self._longest or self._seen[name.casefold()] > 1:
-            digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+            unique = f"{name}#{turn}" if turn else name
+            digest = hashlib.sha256(unique.encode()).hexdigest()[:6]
             slug = f"{slug[: self._longest - 7]}-{digest}"
         return f"{slug}-{suffix}"

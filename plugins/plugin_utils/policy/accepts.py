@@ -55,7 +55,14 @@ def accepts(policy: Policy, world: World) -> tuple[Accept, ...]:
             ends = world.place(gateway.lan or ANY), server
         found.append(Accept(gateway.id, *ends, gateway.ports, None, gateway))
     return tuple(
-        sorted(found, key=lambda accept: (accept.id, accept.source.name, accept.destination.name, accept.ports))
+        sorted(
+            found,
+            # Two gateways may differ in nothing but who answers for them.
+            key=lambda accept: (
+                *(accept.id, accept.source.name, accept.destination.name, accept.ports),
+                repr(accept.gateway),
+            ),
+        )
     )
 
 
