@@ -9,7 +9,7 @@ from typing import Dict, List, Optional, Tuple
 
 from .addresses import address, masked
 from .iptables_match import Tokens, mark_and_mask, ports
-from .model import MARK_TOP, PORT_TOP, TOP, Divert, Nat, Notrack, SetMark, Step, Target, Unknown, Verdict
+from .model import COPIED, MARK_TOP, PORT_TOP, TOP, Divert, Nat, Notrack, SetMark, Step, Target, Unknown, Verdict
 from .spans import Spans
 
 _VERDICTS = {
@@ -43,7 +43,6 @@ _WITHOUT_EFFECT = frozenset(
         "RATEEST",
         "ECN",
         "SET",
-        "TEE",
     )
 )
 
@@ -65,6 +64,8 @@ def target(name: str, tokens: Tokens, version: int, hook: str) -> List[Step]:
         return [_connmark(options)]
     if name in ("NOTRACK", "CT"):
         return [Notrack()] if name == "NOTRACK" or "--notrack" in options else [_TRACKED]
+    if name == "TEE":
+        return list(COPIED)
     if name == "TPROXY":
         steps: List[Step] = [Divert("tproxy", drops=True)]
         if "--tproxy-mark" in options:

@@ -192,6 +192,12 @@ class Vmap(NamedTuple):
 
 
 Step = Union[Match, Unknown, SetMark, MarkMap, Nat, Rewrite, Divert, Notrack, Verdict, Vmap]
+COPIED: Tuple[Step, ...] = (
+    Unknown("a copy that is sent elsewhere"),
+    Vmap((), (((), Verdict("stolen"), True), ((), Verdict("continue"), False))),
+)
+"""The rule goes on, and a copy leaves whatever becomes of the packet; whether it comes to where the packet would have
+come depends on who gets it."""
 
 
 class Rule:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from . import nft_nat
 from .facts import Facts
-from .model import Chain, Divert, Key, Match, Notrack, Rewrite, Rule, SetMark, Step, Unknown, Verdict, Vmap
+from .model import COPIED, Chain, Divert, Key, Match, Notrack, Rewrite, Rule, SetMark, Step, Unknown, Verdict, Vmap
 from .nft_keys import Absent, Fixed, Opaque, left_of
 from .nft_match import Sets, Unreadable, keys_of, lefts_of, match, read_elements, reader
 
@@ -20,7 +20,7 @@ ChainKey = Tuple[str, str, str, str]
 _VERDICTS = ("accept", "drop", "return", "jump", "goto", "continue")
 # These count, log, or concern later packets of the connection only.
 _WITHOUT_EFFECT = frozenset(
-    ("counter", "log", "last", "dup", "ct helper", "ct timeout", "ct expectation", "secmark", "comment", "tunnel")
+    ("counter", "log", "last", "ct helper", "ct timeout", "ct expectation", "secmark", "comment", "tunnel")
 )
 _TABLE_FLAGS = ("dormant", "owner", "persist")
 _TRACKING = ("ct helper", "ct timeout", "ct expectation", "ct count", "connlimit", "synproxy", "flow")
@@ -212,6 +212,8 @@ class _Reader:
             return () if inner.get("op") == "delete" else (Unknown("adding to a set"),)
         if kind == "xt":
             return (_xtables(inner),)
+        if kind == "dup":
+            return COPIED
         return (Unknown(f"statement {kind}"),)
 
     def _needs(self, inner: Any, place: Tuple[str, str]) -> Iterable[Step]:

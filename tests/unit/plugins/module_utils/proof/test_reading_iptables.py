@@ -214,6 +214,15 @@ def test_a_target_nobody_knows_decides_nothing() -> None:
     assert [item.what for item in analysis.unmodelled if "target" in item.what] == ["target MIRROR"]
 
 
+def test_a_copy_may_arrive_though_the_packet_does_not() -> None:
+    copied = saved("-A POSTROUTING -j TEE --gateway 10.0.0.1", table="mangle")
+    told = analyse(legacy(copied + saved("-A OUTPUT -j ACCEPT")), [25]).decide("egress", HERE, THERE, 25)
+    assert (told.may, told.must) == (True, True)
+    copied = saved("-A OUTPUT -j TEE --gateway 10.0.0.1", table="mangle")
+    told = analyse(legacy(copied + saved("-A OUTPUT -j DROP")), [25]).decide("egress", HERE, THERE, 25)
+    assert (told.may, told.must) == (True, False)
+
+
 def test_a_rule_of_iptables_legacy_is_told_from_one_of_nft() -> None:
     loaded = legacy(saved("-A OUTPUT -p tcp --dport 25 -j DROP"))
     told = analyse(loaded, [25]).decide("egress", HERE, THERE, 25)

@@ -292,3 +292,15 @@ def test_nat_by_a_map_of_ports_may_not_happen(host: Any, hook: Any) -> None:
     ports = {"map": {"key": PORT, "data": {"set": [[587, 2525]]}}}
     chains = {"c": (hook("output", kind="nat", prio=-100), [[{"redirect": {"port": ports}}]])}
     assert analyse(host(chains), [25]).decide("egress", HERE, THERE, 25).intercepted != "must"
+
+
+def test_a_copy_may_arrive_though_the_packet_does_not(host: Any, hook: Any) -> None:
+    """A router that is sent the copy hands it on."""
+    chains = {
+        "c": (hook("output"), [[{"dup": {"addr": "10.0.0.1"}}]]),
+        "later": (hook("output", prio=10), [[match(PORT, 25), {"drop": None}]]),
+    }
+    analysis = analyse(host(chains), [25, 26])
+    told = [analysis.decide("egress", HERE, THERE, port) for port in (25, 26)]
+    assert [(one.may, one.must) for one in told] == [(True, False), (True, True)]
+    assert "a copy that is sent elsewhere" in {item.what for item in analysis.unmodelled}
