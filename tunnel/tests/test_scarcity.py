@@ -296,6 +296,8 @@ def test_two_hundred_large_messages_at_once_stay_within_bounds(tmp_path: Path, r
         tunnel = Tunnel(tmp_path, port)
         tunnel.config["limits"] = {"connections_per_client": 300, "bytes_in_flight": BUDGET}
         tunnel.config["timeouts"] = {"reply": 60, "data_reply": 120}
+        # The first of them waits, within DATA, until the last has begun as well.
+        tunnel.tunnel["advanced_settings"] = {"idle_connection_timeout": 300}
         if not rules:
             tunnel.service["profiles"] = []
         with tunnel.running():
