@@ -296,8 +296,6 @@ def test_two_hundred_large_messages_at_once_stay_within_bounds(tmp_path: Path, r
         tunnel = Tunnel(tmp_path, port)
         tunnel.config["limits"] = {"connections_per_client": 300, "bytes_in_flight": BUDGET}
         tunnel.config["timeouts"] = {"reply": 60, "data_reply": 120}
-        # The first of them waits, within DATA, until the last has begun as well.
-        tunnel.tunnel["advanced_settings"] = {"idle_connection_timeout": 300}
         if not rules:
             tunnel.service["profiles"] = []
         with tunnel.running():
@@ -323,7 +321,7 @@ def test_two_hundred_large_messages_at_once_stay_within_bounds(tmp_path: Path, r
                     sender.join(450)
             # A message under the rules is held as it came and as it leaves, and copied on its way between.
             assert watch.peak - before < (4 * BUDGET if rules else 200 * 1.5 * MEGABYTE)
-            assert len(replies) == 200
+            assert len(replies) == 200, tunnel.log.read_text()[-4000:]
             assert {reply[:9] for reply in replies} <= {"250 2.0.0", "452 4.3.1"}
             # They have their turns, one after the other: BUDGET holds five. How many until patience ends, only the
             # machine's speed says: 150 on an idle one with two cores, 45 when two others want each of them.

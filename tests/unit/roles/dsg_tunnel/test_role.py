@@ -48,16 +48,14 @@ def listener(port: int, encryption: str, *clients: str) -> dict[str, Any]:
     return {"paths": [f"{encryption}-{port}"], "port": port, "encryption": encryption, "clients": list(clients)}
 
 
-def derive(folder: Path, *listeners: dict[str, Any], **variables: Any) -> dict[str, Any]:
-    """Return what the role derives from a plan with these listeners; the unit lies in *folder*."""
-    host = {"addresses": ["192.0.2.129", "2001:db8::129"], "listeners": list(listeners), "next_hops": [HOP]}
-    given = {"smtp_plan": {"hosts": {"localhost": host}}, "dsg_tunnel_certificate": "pem", **variables}
-    (folder / "play.yml").write_text(PLAYBOOK.format(role=ROLE, folder=folder))
+def play(folder: Path, text: str, given: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the playbook *text* with the variables *given*."""
+    (folder / "play.yml").write_text(text)
     (folder / "vars.json").write_text(json.dumps(given))
-    done = subprocess.run(
+    return subprocess.run(
         [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            *("-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", "-e", f"@{folder}/vars.json"),
+            *(str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", *options),
+            *("-e", f"ansible_python_interpreter={sys.executable}", "-e", f"@{folder}/vars.json"),
             str(folder / "play.yml"),
         ],
         cwd=ROOT,
@@ -67,6 +65,13 @@ def derive(folder: Path, *listeners: dict[str, Any], **variables: Any) -> dict[s
         text=True,
         check=False,
     )
+
+
+def derive(folder: Path, *listeners: dict[str, Any], **variables: Any) -> dict[str, Any]:
+    """Return what the role derives from a plan with these listeners; the unit lies in *folder*."""
+    host = {"addresses": ["192.0.2.129", "2001:db8::129"], "listeners": list(listeners), "next_hops": [HOP]}
+    given = {"smtp_plan": {"hosts": {"localhost": host}}, "dsg_tunnel_certificate": "pem", **variables}
+    done = play(folder, PLAYBOOK.format(role=ROLE, folder=folder), given)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads((folder / "found.json").read_text())
 
@@ -176,23 +181,8 @@ def test_sockets_are_those_of_the_tunnels(tmp_path: Path) -> None:
 def test_number_of_workers_that_the_service_would_not_start_with_is_refused(tmp_path: Path, workers: int) -> None:
     host = {"addresses": ["192.0.2.129"], "listeners": [listener(25, "none", "192.0.2.11")], "next_hops": [HOP]}
     given = {"smtp_plan": {"hosts": {"localhost": host}}, "dsg_tunnel_workers": workers}
-    (tmp_path / "vars.json").write_text(json.dumps(given))
-    (tmp_path / "play.yml").write_text(
-        PLAYBOOK.partition("tasks:")[0].format(role=ROLE)
-        + f"tasks:\n    - ansible.builtin.include_tasks: {ROLE}/tasks/present.yml\n"
-    )
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("ansible-playbook")), "--check", "-i", "localhost,"),
-            *("-e", f"ansible_python_interpreter={sys.executable}", "-e", f"@{tmp_path}/vars.json"),
-            str(tmp_path / "play.yml"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    text = PLAYBOOK.partition("tasks:")[0].format(role=ROLE)
+    text += f"tasks:\n    - ansible.builtin.include_tasks: {ROLE}/tasks/present.yml\n"
+    done = play(tmp_path, text, given, "--check")
     assert done.returncode != 0
     assert f"1 to 64 as dsg_tunnel_workers (found {workers})" in " ".join(done.stdout.split())
